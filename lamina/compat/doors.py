@@ -1,0 +1,233 @@
+"""Where tensors of the facade meet Lamina's classes: methods that are replaced while it is on.
+
+A door takes tensors in as arrays and hands arrays out as tensors. There are two kinds: a recorded
+one is a step of the tapes in force; a closed one is plain Lamina inside, whatever it calls.
+"""
+
+import functools
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from lamina.compat import operators, tape
+from lamina.compat.tensor import Tensor, unwrap
+from lamina.core import binding, calling, compiled, masking, nest
+from lamina.core.errors import LaminaError, ShapeError, explain
+from lamina.core.fingerprint import structure
+from lamina.core.layer import Layer
+from lamina.core.registry import late
+from lamina.core.symbolic import any_symbolic
+from lamina.core.variable import Variable
+
+_replaced: list[tuple[type, str, Any]] = []
+_ABSENT = object()
+
+
+def open_all() -> None:
+    """Put the doors in."""
+    _replace(Layer, "__call__", _layer_call)
+    _replace(Layer, "__init__", _with_initial_weights)
+    _replace(Layer, "add_weight", _take_initial_weight)
+    _replace(Layer, "_weight_losses", _weight_losses)
+    for name, method in operators.operator_methods().items():
+        _replace(Variable, name, functools.partial(_variable_method, method))
+    for name in ("assign", "assign_add", "assign_sub"):
+        _replace(Variable, name, _closed)
+    _replace(late("losses.Loss"), "__call__", _recorded)
+    for cls in vars(importlib.import_module("lamina.metrics")).values():
+        for name in ("update_state", "result"):
+            if isinstance(cls, type) and name in vars(cls):
+                _replace(cls, name, _closed)
+    optimizer = late("optimizers.Optimizer")
+    _replace(optimizer, "__init__", _old_rates)
+    for cls, names in (
+        (optimizer, ("apply", "apply_gradients")),
+        (late("models.Model"), ("fit", "evaluate", "predict", "train_on_batch", "test_on_batch",
+                                "predict_on_batch")),  # fmt: skip
+    ):
+        for name in names:
+            _replace(cls, name, _closed_but_numbers)
+
+
+def close_all() -> None:
+    """Put back what was there."""
+    while _replaced:
+        cls, name, original = _replaced.pop()
+        if original is _ABSENT:
+            delattr(cls, name)
+        else:
+            setattr(cls, name, original)
+
+
+def _replace(cls: type, name: str, door: Callable[[Any], Any]) -> None:
+    original = getattr(cls, name)
+    _replaced.append((cls, name, vars(cls).get(name, _ABSENT)))
+    setattr(cls, name, functools.wraps(original)(door(original)))
+
+
+# --- the kinds of doors -------------------------------------------------------------------------
+
+
+def _recorded(original: Any) -> Any:
+    def door(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return tape.run(functools.partial(original, self), args, kwargs)
+
+    return door
+
+
+def _closed(original: Any) -> Any:
+    def door(self: Any, *args: Any, **kwargs: Any) -> Any:
+        outermost = tape.outermost()
+        with tape.inside():
+            result = original(self, *unwrap(args), **unwrap(kwargs))
+        return tape.wrap(result) if outermost else result
+
+    return door
+
+
+def _closed_but_numbers(original: Any) -> Any:
+    """A closed door of methods whose results are NumPy's arrays and numbers in TensorFlow too."""
+
+    def door(self: Any, *args: Any, **kwargs: Any) -> Any:
+        args = tuple(list(each) if _is_pairs(each) else each for each in args)
+        with tape.inside():
+            return original(self, *unwrap(args), **unwrap(kwargs))
+
+    return door
+
+
+def _is_pairs(value: Any) -> bool:
+    return isinstance(value, zip)
+
+
+def _variable_method(method: Any, original: Any) -> Any:
+    def door(self: Any, *args: Any) -> Any:
+        if not tape.outermost() or any_symbolic(args):
+            return original(self, *unwrap(args))
+        return method(self, *args)
+
+    return door
+
+
+# --- layers -------------------------------------------------------------------------------------
+
+
+def _layer_call(original: Any) -> Any:
+    def door(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if not tape.outermost():
+            return unwrap(original(layer, *unwrap(args), **unwrap(kwargs)))
+        plain_args, plain_kwargs = unwrap(args), unwrap(kwargs)
+        if any_symbolic(plain_args) or any_symbolic(plain_kwargs.values()):
+            return original(layer, *plain_args, **plain_kwargs)
+        if not tape.active():
+            return tape.wrap(original(layer, *plain_args, **plain_kwargs))
+        return _taped_call(original, layer, args, kwargs)
+
+    return door
+
+
+def _taped_call(original: Any, layer: Any, args: Any, kwargs: Any) -> Any:
+    """A layer's call as one step: a function of its variables and of the arrays given."""
+    tensors = {id(x._array): x for x in nest.flatten((args, kwargs)) if isinstance(x, Tensor)}
+    args, kwargs = calling._arrays_from_lists(unwrap(args)), unwrap(kwargs)
+    with tape.inside():
+        _build(original, layer, args, kwargs)
+    found, split = structure(layer), compiled._Split(args, kwargs)
+    masks = [masking.get_mask(x) for x in split.arrays]
+    if found.ours and not any(mask is not None for mask in masks):
+        key = ("tape", found.key, split.key)
+        programs = layer._lamina.programs
+        if key not in programs:
+            programs[key] = compiled.Program(layer, found, split, None)
+        function = programs[key].compiled
+    else:
+
+        def function(values: Any, arrays: Any) -> Any:
+            with binding.bind():
+                for x, mask in zip(arrays, masks, strict=True):
+                    masking.set_mask(x, mask)
+                return compiled.purely(layer, found, values, *split.fill(arrays), None)
+
+    arrays = [tensors.get(id(x), x) for x in split.arrays]
+    outputs, updates, losses, masks = tape.run(function, (list(found.variables), arrays))
+    with tape.inside():
+        for place, array in updates.items():
+            found.variables[place].assign(unwrap(array))
+        calling.clear_losses(layer)
+        for place, values in losses.items():
+            found.layers[place]._lamina.losses += values
+    layer._lamina.lossy = bool(losses)
+    for x, mask in zip(nest.flatten(outputs), unwrap(masks), strict=True):
+        if mask is not None:
+            masking.set_mask(unwrap(x), mask)
+    return outputs
+
+
+def _build(original: Any, layer: Any, args: Any, kwargs: Any) -> None:
+    """Make the variables; by one more call, where a user's call cannot run without values."""
+    if not structure(layer).built:
+        try:
+            compiled._build(layer, args, kwargs)
+        except LaminaError:
+            original(layer, *args, **kwargs)
+
+
+def _weight_losses(original: Any) -> Any:
+    def door(self: Any) -> Any:
+        if not tape.outermost():
+            return original(self)
+        regularized = [v for v in self.trainable_variables if v.regularizer is not None]
+        return [tape.run(v.regularizer, (v,)) for v in regularized]
+
+    return door
+
+
+# --- Keras 2's arguments ------------------------------------------------------------------------
+
+
+def _with_initial_weights(original: Any) -> Any:
+    def door(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        weights = kwargs.get("weights")
+        if weights is not None:
+            self._lamina.initial_weights = [unwrap(each) for each in weights]
+
+    return door
+
+
+def _take_initial_weight(original: Any) -> Any:
+    """``Dense(3, weights=[kernel, bias])``: each new variable begins with the next array."""
+
+    def door(self: Any, *args: Any, **kwargs: Any) -> Variable:
+        variable = original(self, *args, **kwargs)
+        waiting = getattr(self._lamina, "initial_weights", None)
+        if waiting:
+            array = waiting.pop(0)
+            if tuple(getattr(array, "shape", ())) != variable.shape:
+                raise ShapeError(
+                    explain(
+                        f"{self._who()}: an array in `weights` does not fit '{variable.name}'.",
+                        met=f"{getattr(array, 'shape', type(array))} for {variable.shape}",
+                        rule="weights are given in the order of get_weights()",
+                    )
+                )
+            variable._initializer = lambda shape, dtype=None: array
+        return variable
+
+    return door
+
+
+def _old_rates(original: Any) -> Any:
+    """``Adam(lr=0.1, decay=1e-3)``: the rate, and its division by ``1 + decay * step``."""
+
+    def door(self: Any, learning_rate: Any, *args: Any, **kwargs: Any) -> None:
+        rate, decay = kwargs.pop("lr", learning_rate), kwargs.pop("decay", None)
+        if decay:
+            rate = late("optimizers.schedules.InverseTimeDecay")(rate, 1, decay)
+        for name in ("lr", "decay"):
+            self._given.pop(name, None)
+        if "learning_rate" in self._given:
+            self._given["learning_rate"] = rate
+        original(self, rate, *args, **kwargs)
+
+    return door

@@ -1,0 +1,115 @@
+"""Operators of tensors and variables, which record themselves on tapes; and ``tf.Variable``."""
+
+import operator
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina import ops
+from lamina.compat import tape
+from lamina.compat.tensor import Tensor, below, unwrap
+from lamina.core.variable import Variable as LaminaVariable
+
+OPERATORS = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide",
+    "floordiv": "floor_divide", "mod": "mod", "pow": "power", "matmul": "matmul",
+    "and": "logical_and", "or": "logical_or", "xor": "logical_xor", "lt": "less",
+    "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
+    "neg": "negative", "abs": "absolute", "invert": "logical_not",
+}  # fmt: skip
+"""Python's operators, by the functions of `lamina.ops` that they stand for."""
+_COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
+
+
+def operator_methods() -> dict[str, Any]:
+    """Methods for the operators, which record themselves on tapes."""
+    methods: dict[str, Any] = {"__getitem__": _item, "__iter__": _items}
+    for name, op in OPERATORS.items():
+        methods[f"__{name}__"] = _method(op)
+        if name not in (*_COMPARISONS, "neg", "abs", "invert"):
+            methods[f"__r{name}__"] = _method(op, swapped=True)
+    return methods
+
+
+def _item(self: Any, key: Any) -> Any:
+    return tape.run(operator.getitem, (self, key))
+
+
+def _items(self: Any) -> Any:
+    return (self[index] for index in range(len(self)))
+
+
+def _method(op: str, swapped: bool = False) -> Any:
+    def method(self: Any, *other: Any) -> Any:
+        if other and (other[0] is None or isinstance(other[0], str)):
+            return NotImplemented
+        return tape.run(getattr(ops, op), (*other, self) if swapped else (self, *other))
+
+    return method
+
+
+for _name, _each in operator_methods().items():
+    setattr(Tensor, _name, _each)
+
+
+class _AnyVariable(type):
+    """``isinstance(x, tf.Variable)`` holds for the weights of layers too."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, LaminaVariable)
+
+
+class Variable(LaminaVariable, metaclass=_AnyVariable):
+    """A variable made by ``tf.Variable(value)``.
+
+    >>> Variable([1.0, 2.0], name="v")
+    <tf.Variable 'v:0' shape=(2,) dtype=float32, numpy=array([1., 2.], dtype=float32)>
+    """
+
+    def __init__(
+        self,
+        initial_value: Any = None,
+        trainable: bool | None = None,
+        validate_shape: bool = True,
+        caching_device: Any = None,
+        name: str | None = None,
+        variable_def: Any = None,
+        dtype: Any = None,
+        import_scope: Any = None,
+        constraint: Any = None,
+        synchronization: Any = None,
+        aggregation: Any = None,
+        shape: Any = None,
+    ) -> None:
+        value = initial_value() if callable(initial_value) else initial_value
+        value = unwrap(value)
+        if isinstance(value, LaminaVariable):
+            value = value.value
+        if dtype is None and not hasattr(value, "dtype"):
+            dtype = constant_dtype(value)
+        # With floatx another than float32, Python's numbers are still float32 in TensorFlow.
+        super().__init__(
+            value, dtype=dtype, trainable=trainable is not False, name=name or "Variable"
+        )
+        self.constraint = constraint
+
+    def read_value(self) -> Any:
+        """The value as a tensor."""
+        return tape.wrap(self.value)
+
+    def __repr__(self) -> str:
+        shown = repr(self.numpy()) if self.ndim else str(self.numpy())
+        described = f"shape={self.shape} dtype={self._dtype}"
+        return f"<tf.Variable '{self.name}:0' {described}, numpy={below(shown)}>"
+
+
+def constant_dtype(value: Any) -> str | None:
+    """The dtype that TensorFlow gives to Python's own numbers, or lists of them."""
+    kind = np.asarray(value).dtype.kind
+    return {"f": "float32", "i": "int32", "b": "bool", "c": "complex128"}.get(kind)
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether a value is a tensor, a variable, or a symbolic tensor."""
+    return isinstance(x, (Tensor, jax.Array, LaminaVariable)) or ops.is_tensor(x)

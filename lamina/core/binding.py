@@ -1,0 +1,180 @@
+"""Which arrays the variables stand for now, and what a computation gives besides its result.
+
+There is one context variable. It holds a `Frame`: the `Trace` in force, and what travels down
+from call to call (training, compute dtype, the path of layers). Outside any call there is none.
+
+* `bind` opens a trace in which variables stand for given arrays;
+* `read` gives the array that a variable stands for;
+* `write` makes it stand for another: in the trace that binds it, else in the variable itself.
+"""
+
+import contextlib
+import contextvars
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.errors import LeakError, explain
+from lamina.core.types import Array
+
+if TYPE_CHECKING:
+    from lamina.core.variable import Variable
+
+
+class Trace:
+    """What one computation binds, and what it collects.
+
+    Attributes:
+        values: Arrays that variables stand for, by variable.
+        written: Variables that were written, in order of first writing.
+        losses: ``(layer, scalar array)`` for each loss added during a call.
+        masks: ``(array, mask)`` by the identity of the array, which is thus kept alive.
+        captures: Outputs of layers by identity of the layer, while a model's features are wanted.
+        describing: Whether only shapes are wanted, so that variables need no arrays.
+    """
+
+    __slots__ = ("captures", "describing", "losses", "masks", "values", "written")
+
+    def __init__(self, values: Mapping["Variable", Any], describing: bool = False) -> None:
+        self.values = dict(values)
+        self.written: dict[Variable, None] = {}
+        self.losses: list[tuple[Any, Array]] = []
+        self.masks: dict[int, tuple[Any, Any]] = {}
+        self.describing = describing
+        self.captures: dict[int, Any] | None = None
+
+    def updates(self) -> dict["Variable", Any]:
+        """The new arrays of the bound variables that were written."""
+        return {variable: self.values[variable] for variable in self.written}
+
+
+class Frame:
+    """What a call hands down to the calls inside it."""
+
+    __slots__ = ("compute_dtype", "layer", "parent", "trace", "training")
+
+    def __init__(
+        self,
+        trace: Trace,
+        layer: Any = None,
+        training: bool | None = None,
+        compute_dtype: str | None = None,
+        parent: "Frame | None" = None,
+    ) -> None:
+        self.trace = trace
+        self.layer = layer
+        self.training = training
+        self.compute_dtype = compute_dtype
+        self.parent = parent
+
+    def outermost(self) -> Any:
+        """The layer whose call encloses all others."""
+        found, frame = self.layer, self.parent
+        while frame is not None:
+            found = frame.layer if frame.layer is not None else found
+            frame = frame.parent
+        return found
+
+    def path(self) -> str:
+        """Names of the layers being called or built, outermost first, joined by '/'."""
+        names, frame = [], self
+        while frame is not None:
+            if frame.layer is not None and (not names or frame.layer.name != names[-1]):
+                names.append(frame.layer.name)
+            frame = frame.parent
+        return "/".join(reversed(names))
+
+
+_frame: contextvars.ContextVar[Frame | None] = contextvars.ContextVar("lamina_frame", default=None)
+current = _frame.get
+
+
+@contextlib.contextmanager
+def push(frame: Frame) -> Iterator[Frame]:
+    """Make ``frame`` the current one inside the block."""
+    token = _frame.set(frame)
+    try:
+        yield frame
+    finally:
+        _frame.reset(token)
+
+
+@contextlib.contextmanager
+def bind(
+    values: Mapping["Variable", Any] | Sequence[tuple["Variable", Any]] = (),
+    *,
+    training: bool | None = None,
+    describing: bool = False,
+) -> Iterator[Trace]:
+    """Open a trace in which each variable of ``values`` stands for the array beside it.
+
+    Variables bound further out stay readable; writes to them go to the trace that binds them.
+    """
+    outer = _frame.get()
+    trace = Trace(dict(values), describing or (outer is not None and outer.trace.describing))
+    frame = Frame(trace, parent=outer, training=training)
+    if outer is not None:
+        trace.captures = outer.trace.captures
+        frame.compute_dtype = outer.compute_dtype
+        frame.training = outer.training if training is None else training
+    with push(frame):
+        yield trace
+
+
+def _binder(variable: "Variable") -> Trace | None:
+    """The innermost trace that binds a variable."""
+    frame, seen = _frame.get(), None
+    while frame is not None:
+        if frame.trace is not seen:
+            seen = frame.trace
+            if variable in seen.values:
+                return seen
+        frame = frame.parent
+    return None
+
+
+def read(variable: "Variable") -> Array:
+    """The array that a variable stands for here, in the variable's own dtype."""
+    trace = _binder(variable)
+    if trace is not None:
+        return trace.values[variable]
+    frame = _frame.get()
+    if frame is not None and frame.trace.describing:
+        return jnp.zeros(variable.shape, variable.dtype)
+    return variable.stored()
+
+
+def write(variable: "Variable", array: Array) -> None:
+    """Make a variable stand for ``array``, which has its shape and dtype."""
+    trace = _binder(variable)
+    if trace is not None:
+        trace.values[variable] = array
+        trace.written[variable] = None
+        return
+    frame = _frame.get()
+    if frame is not None and frame.trace.describing:
+        return
+    if isinstance(array, jax.core.Tracer) and not variable.traced():
+        raise LeakError(
+            explain(
+                f"The variable '{variable.path}' was assigned inside a JAX transformation that "
+                "does not know of it.",
+                rule="what changes inside jit, grad, vmap or scan must go in and come out as values",
+                fix="pass the model as an argument of the transformed function and return it, or "
+                "use model.stateless_call, lamina.grad or lamina.value_and_grad",
+            )
+        )
+    variable.store(array)
+
+
+def collected(found: Any, trace: Trace, outputs: Any, masks: list[Any]) -> Any:
+    """Outputs; updates by place of the variable; losses by place of the layer; masks."""
+    place = {id(variable): index for index, variable in enumerate(found.variables)}
+    updates = {place[id(variable)]: array for variable, array in trace.updates().items()}
+    numbers = {id(each): index for index, each in enumerate(found.layers)}
+    losses: dict[int, list[Any]] = {}
+    for owner, value in trace.losses:
+        losses.setdefault(numbers.get(id(owner), 0), []).append(value)
+    return outputs, updates, losses, masks

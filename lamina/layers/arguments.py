@@ -1,0 +1,63 @@
+"""Checks of constructor arguments that several families of layers share."""
+
+from typing import Any
+
+import numpy as np
+
+from lamina.core.errors import ArgumentError, ShapeError, explain, unknown
+from lamina.core.settings import DATA_FORMATS, settings
+from lamina.core.types import Config, Shape
+
+
+def positive(layer: Any, name: str, value: Any) -> int:
+    """``value`` if it is an int of 1 or more; else an error that names the argument.
+
+    >>> positive(None, "units", 3)
+    3
+    """
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0:
+        return int(value)
+    raise ArgumentError(
+        explain(
+            f"{type(layer).__name__} needs a positive int as `{name}`.",
+            met=f"{name}={value!r}",
+            fix="pass the shape without its unknown sizes" if isinstance(value, tuple) else "",
+        )
+    )
+
+
+def data_format(value: str | None) -> str:
+    """Where the channels are: ``value``, or the process's setting when it is None.
+
+    >>> data_format("channels_first")
+    'channels_first'
+    """
+    if value is None:
+        return settings.image_data_format
+    if value not in DATA_FORMATS:
+        raise unknown("data_format", value, DATA_FORMATS)
+    return value
+
+
+def known_size(layer: Any, shape: Shape, axis: int = -1) -> int:
+    """The size of an axis that a weight's shape depends on.
+
+    Raises:
+        ShapeError: when the input has no such axis, or its size is unknown.
+    """
+    size = shape[axis] if -len(shape) <= axis < len(shape) else None
+    if size is None:
+        raise ShapeError(
+            explain(
+                f"{layer._who()} has weights of the size of the input's axis {axis}, which is "
+                "not known.",
+                met=f"input shape {tuple(shape)}",
+                fix="give that size in the shape of the Input",
+            )
+        )
+    return size
+
+
+def with_activity_regularizer(config: Config) -> Config:
+    """The config with an activity regularizer, which some of Keras's layers write when None too."""
+    return {"activity_regularizer": None, **config} if "dtype" in config else config

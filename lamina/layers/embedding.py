@@ -1,0 +1,96 @@
+"""`Embedding`: rows of a table, by their numbers."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from lamina import constraints, initializers, regularizers
+from lamina.core import types as t
+from lamina.core.errors import ArgumentError, explain
+from lamina.layers.arguments import positive, with_activity_regularizer
+from lamina.layers.weighted import WeightedLayer
+
+
+class Embedding(WeightedLayer):
+    """The rows of a table of shape (input_dim, output_dim) that the input numbers.
+
+    A number outside 0 ... input_dim - 1 is an error when the layer is called on a NumPy array or
+    list. In a compiled program, where values cannot be looked at, its row is NaN, so that the
+    mistake shows in the loss.
+
+    Args:
+        input_dim: How many rows: the largest number plus 1.
+        output_dim: Size of a row.
+        mask_zero: Whether 0 is padding, to be masked in the layers that follow.
+        weights: An array to start from, instead of the initializer.
+
+    Input of shape (...) gives output of shape (..., output_dim).
+
+    >>> Embedding(10, 3)([[1, 2], [0, 9]]).shape
+    (2, 2, 3)
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: t.InitializerLike = "uniform",
+        embeddings_regularizer: t.RegularizerLike = None,
+        embeddings_constraint: t.ConstraintLike = None,
+        mask_zero: bool = False,
+        weights: Any = None,
+        quantization_config: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._given.pop("weights", None)  # arrays belong to the weights, not to the config
+        self.autocast = False  # numbers must not be rounded to half precision
+        self.input_dim = positive(self, "input_dim", input_dim)
+        self.output_dim = positive(self, "output_dim", output_dim)
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.mask_zero = mask_zero
+        self.quantization_config = quantization_config
+        if weights is not None:
+            self.build()
+            self.set_weights(weights if isinstance(weights, list) else [weights])
+
+    @property
+    def supports_masking(self) -> bool:  # type: ignore[override]
+        return self.mask_zero
+
+    def build(self, input_shape: t.Shape | None = None) -> None:
+        self.embeddings = self.weight("embeddings", (self.input_dim, self.output_dim))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], (np.ndarray, list)):
+            self._check(np.asarray(args[0]))
+        return super().__call__(*args, **kwargs)
+
+    def call(self, inputs: t.Array) -> t.Array:
+        ids = inputs if inputs.dtype in ("int32", "int64") else inputs.astype("int32")
+        ids = jnp.where(ids < 0, self.input_dim, ids)  # else -1 would be the last row
+        return jnp.take(self.embeddings.value, ids, axis=0, mode="fill").astype(self.compute_dtype)
+
+    def compute_mask(self, inputs: t.Array, previous_mask: Any = None) -> Any:
+        return inputs != 0 if self.mask_zero else None
+
+    def get_config(self) -> t.Config:
+        return with_activity_regularizer(super().get_config())
+
+    def _check(self, ids: np.ndarray) -> None:
+        if ids.dtype.kind not in "iuf" or not ids.size:
+            return
+        low, high = ids.min(), ids.max()
+        if low < 0 or high >= self.input_dim:
+            raise ArgumentError(
+                explain(
+                    f"{self._who()} has no row {low if low < 0 else high}.",
+                    met=f"numbers from {low} to {high}",
+                    rule=f"a number is 0 or more, and less than input_dim={self.input_dim}",
+                    fix="input_dim is the largest number plus 1 (the size of the vocabulary, with "
+                    "padding)",
+                )
+            )

@@ -1,0 +1,560 @@
+"""The formulas of losses, one value for each position; and what losses and metrics do to weights.
+
+Losses and metrics are siblings that do not import each other, so what both need lies below them.
+Files name these functions as members of ``keras.losses``.
+"""
+
+import functools
+import inspect
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core import masking
+from lamina.core.dtypes import is_float
+from lamina.core.errors import ShapeError, explain
+from lamina.core.settings import settings
+from lamina.core.types import Array, ArrayLike, DTypeLike
+
+F = TypeVar("F", bound=Callable[..., Array])
+
+
+def as_array(x: ArrayLike, dtype: DTypeLike = None) -> Array:
+    """``x`` as an array of ``dtype``; numbers that are not floats become ``floatx`` without one."""
+    x = jnp.asarray(x)
+    if dtype is None:
+        dtype = x.dtype if is_float(x.dtype) else settings.floatx
+    return x.astype(dtype)
+
+
+def align_ranks(a: Array, b: Array, widen: bool = True) -> tuple[Array, Array]:
+    """Two arrays whose ranks differ by a last axis of size 1, with the same rank.
+
+    A vector grows that axis if ``widen``; otherwise the other array loses it. Arrays that differ
+    in another way are returned as they are.
+
+    >>> [x.shape for x in align_ranks(jnp.zeros((2, 1)), jnp.zeros(2))]
+    [(2, 1), (2, 1)]
+    """
+    if b.ndim == a.ndim + 1:
+        b, a = align_ranks(b, a, widen)
+    elif a.ndim == b.ndim + 1 and a.shape[-1] == 1:
+        if b.ndim == 1 and widen:
+            return a, b[:, None]
+        return a[..., 0], b
+    return a, b
+
+
+def align_weight(weight: Array, values: Array) -> tuple[Array, Array]:
+    """A weight for each value, or for the leading axes of the values, broadcastable to them."""
+    values, weight = align_ranks(values, weight)
+    if weight.ndim < values.ndim:
+        weight = weight.reshape(weight.shape + (1,) * (values.ndim - weight.ndim))
+    if not _broadcastable(weight.shape, values.shape):
+        raise ShapeError(
+            explain(
+                "The weights do not fit the values that they are for.",
+                met=f"weights of shape {weight.shape}, values of shape {values.shape}",
+                rule="one weight for each sample, or for each position that has a value",
+            )
+        )
+    return weight, values
+
+
+def masked_weight(weight: Any, mask: Any, dtype: DTypeLike, keep_mean: bool = False) -> Any:
+    """Weights that are 0 where ``mask`` is False; None when there is neither weight nor mask.
+
+    With ``keep_mean`` the others grow so that a mean over all positions is one over those that
+    count.
+    """
+    weight = None if weight is None else as_array(weight, dtype)
+    if mask is None:
+        return weight
+    mask = as_array(mask, dtype)
+    if keep_mean:
+        mask = mask * divide_no_nan(jnp.asarray(mask.size, dtype), mask.sum())
+    if weight is None:
+        return mask
+    weight, mask = align_weight(weight, mask)
+    return weight * mask
+
+
+def divide_no_nan(a: ArrayLike, b: ArrayLike) -> Array:
+    """``a / b``, and 0 where ``b`` is 0.
+
+    >>> float(divide_no_nan(1.0, 0.0))
+    0.0
+    """
+    a, b = jnp.asarray(a), jnp.asarray(b)
+    return jnp.where(b == 0, 0, a / jnp.where(b == 0, 1, b))
+
+
+def _broadcastable(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    try:
+        np.broadcast_shapes(a, b)
+    except ValueError:
+        return False
+    return True
+
+
+def formula(function: F | None = None, *, same_shape: bool = False) -> Any:
+    """Hand float arrays of one dtype and of shapes that fit together to a formula.
+
+    Args:
+        function: ``(y_true, y_pred, options...)`` to one value for each position.
+        same_shape: Whether targets must have the shape of predictions, not only broadcast to it.
+    """
+    if function is None:
+        return functools.partial(formula, same_shape=same_shape)
+
+    @functools.wraps(function)
+    def wrapper(y_true: ArrayLike, y_pred: ArrayLike, *args: Any, **kwargs: Any) -> Array:
+        y_pred = as_array(y_pred)
+        y_true, y_pred = align_ranks(as_array(y_true, y_pred.dtype), y_pred)
+        fits = y_true.shape == y_pred.shape or not same_shape
+        if not fits or not _broadcastable(y_true.shape, y_pred.shape):
+            raise mismatch(function.__name__, y_true, y_pred)
+        return function(y_true, y_pred, *args, **kwargs)
+
+    return public(wrapper)
+
+
+def public(function: F) -> F:
+    """Mark a function as the member of ``keras.losses`` that files name."""
+    function.__module__ = "lamina.losses"
+    return function
+
+
+def mismatch(name: str, y_true: Array, y_pred: Array) -> ShapeError:
+    """The error for targets and predictions whose shapes do not fit, with the likely remedy."""
+    classes = y_pred.shape[-1] if y_pred.ndim else 1
+    fix = "give targets of the shape of the predictions"
+    if name.startswith("sparse") and y_true.shape == y_pred.shape:
+        fix = f"for one-hot targets use '{name.removeprefix('sparse_')}'"
+    elif classes > 1 and y_true.shape in (y_pred.shape[:-1], (*y_pred.shape[:-1], 1)):
+        fix = (
+            "for integer labels use 'sparse_categorical_crossentropy', or one-hot them: "
+            f"lamina.utils.to_categorical(y, {classes})"
+        )
+    return ShapeError(
+        explain(
+            f"{name}: targets and predictions do not fit together.",
+            met=f"y_true of shape {y_true.shape}, y_pred of shape {y_pred.shape}",
+            fix=fix,
+        )
+    )
+
+
+# --- regression ---------------------------------------------------------------------------------
+
+
+@formula
+def mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    """Mean over the last axis of the squared differences.
+
+    >>> float(mean_squared_error([0.0, 1.0], [1.0, 1.0]))
+    0.5
+    """
+    return jnp.mean(jnp.square(y_true - y_pred), axis=-1)
+
+
+@formula
+def mean_absolute_error(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    """Mean over the last axis of the absolute differences."""
+    return jnp.mean(jnp.abs(y_true - y_pred), axis=-1)
+
+
+@formula
+def mean_absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    """Mean over the last axis of the absolute differences, in percent of the targets."""
+    scale = jnp.maximum(jnp.abs(y_true), settings.epsilon)
+    return 100 * jnp.mean(jnp.abs((y_true - y_pred) / scale), axis=-1)
+
+
+@formula
+def mean_squared_logarithmic_error(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    """Mean over the last axis of the squared differences of ``log(1 + y)``; below 0 counts as 0."""
+    log_true, log_pred = (jnp.log1p(jnp.maximum(y, settings.epsilon)) for y in (y_true, y_pred))
+    return jnp.mean(jnp.square(log_true - log_pred), axis=-1)
+
+
+@formula
+def huber(y_true: ArrayLike, y_pred: ArrayLike, delta: float = 1.0) -> Array:
+    """Mean over the last axis of half the squared error, linear where it exceeds ``delta``.
+
+    Huber, "Robust estimation of a location parameter" (1964).
+    """
+    error = jnp.abs(y_true - y_pred)
+    return jnp.mean(jnp.where(error <= delta, error**2 / 2, delta * error - delta**2 / 2), axis=-1)
+
+
+@formula
+def log_cosh(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    """Mean over the last axis of ``log(cosh(error))``: squared when small, absolute when large."""
+    error = y_pred - y_true
+    return jnp.mean(error + jax.nn.softplus(-2 * error) - math.log(2), axis=-1)
+
+
+def _unit(x: Array, axis: int) -> Array:
+    """``x`` scaled to length 1 along an axis; a zero vector stays zero, with a finite gradient."""
+    return x * jax.lax.rsqrt(jnp.maximum(jnp.sum(x * x, axis=axis, keepdims=True), 1e-12))
+
+
+@formula
+def cosine_similarity(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1) -> Array:
+    """Minus the cosine of the angle between targets and predictions, from -1 (alike) to 1."""
+    return -jnp.sum(_unit(y_true, axis) * _unit(y_pred, axis), axis=axis)
+
+
+# --- margins ------------------------------------------------------------------------------------
+
+
+def _signs(y_true: Array) -> Array:
+    """Labels of 0 and 1 as -1 and 1; others unchanged."""
+    binary = jnp.all((y_true == 0) | (y_true == 1))
+    return jnp.where(binary, 2 * y_true - 1, y_true)
+
+
+@formula
+def hinge(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    """Mean over the last axis of how far predictions are from a margin of 1; labels -1 or 1."""
+    return jnp.mean(jnp.maximum(1 - _signs(y_true) * y_pred, 0), axis=-1)
+
+
+@formula
+def squared_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    """Mean over the last axis of the squares of what `hinge` averages."""
+    return jnp.mean(jnp.square(jnp.maximum(1 - _signs(y_true) * y_pred, 0)), axis=-1)
+
+
+@formula
+def categorical_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    """How far the target class is from leading the best other class by 1; targets one-hot."""
+    target = jnp.sum(y_true * y_pred, axis=-1)
+    other = jnp.max((1 - y_true) * y_pred, axis=-1)
+    return jnp.maximum(other - target + 1, 0)
+
+
+# --- probabilities ------------------------------------------------------------------------------
+
+
+@formula
+def kl_divergence(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    """Kullback-Leibler divergence of predicted from target probabilities along the last axis."""
+    y_true, y_pred = (jnp.clip(y, settings.epsilon, 1) for y in (y_true, y_pred))
+    return jnp.sum(y_true * jnp.log(y_true / y_pred), axis=-1)
+
+
+@formula
+def poisson(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    """Mean over the last axis of the negative log-likelihood of counts, without its constant."""
+    return jnp.mean(y_pred - y_true * jnp.log(y_pred + settings.epsilon), axis=-1)
+
+
+def _clip(probabilities: Array) -> Array:
+    return jnp.clip(probabilities, settings.epsilon, 1 - settings.epsilon)
+
+
+def _binary_losses(y_true: Array, y_pred: Array, from_logits: bool) -> Array:
+    if from_logits:
+        return jax.nn.softplus(y_pred) - y_true * y_pred
+    y_pred = _clip(y_pred)
+    return -(y_true * jnp.log(y_pred) + (1 - y_true) * jnp.log(1 - y_pred))
+
+
+@formula(same_shape=True)
+def binary_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Array:
+    """Mean over ``axis`` of minus the log-probability of labels that are 0 or 1.
+
+    Args:
+        y_true: Labels, or probabilities of 1.
+        y_pred: Probabilities of 1, or their logits if ``from_logits``.
+        from_logits: Whether predictions have not passed a sigmoid.
+        label_smoothing: How much of a label moves towards one half.
+        axis: The axis to average over.
+    """
+    y_true = y_true * (1 - label_smoothing) + label_smoothing / 2
+    return jnp.mean(_binary_losses(y_true, y_pred, from_logits), axis=axis)
+
+
+@formula(same_shape=True)
+def binary_focal_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Array:
+    """`binary_crossentropy` with easy positions weighted down by ``(1 - p)**gamma``.
+
+    ``p`` is the probability given to the label. With class balancing, ones weigh ``alpha`` and
+    zeros ``1 - alpha``. Lin et al., "Focal Loss for Dense Object Detection" (2017).
+    """
+    y_true = y_true * (1 - label_smoothing) + label_smoothing / 2
+    y_pred = jax.nn.sigmoid(y_pred) if from_logits else y_pred
+    given = y_true * y_pred + (1 - y_true) * (1 - y_pred)
+    losses = (1 - given) ** gamma * _binary_losses(y_true, y_pred, from_logits=False)
+    if apply_class_balancing:
+        losses = losses * (y_true * alpha + (1 - y_true) * (1 - alpha))
+    return jnp.mean(losses, axis=axis)
+
+
+def _probabilities(y_pred: Array, axis: int) -> Array:
+    return _clip(y_pred / jnp.sum(y_pred, axis=axis, keepdims=True))
+
+
+def _log_probabilities(y_pred: Array, from_logits: bool, axis: int) -> Array:
+    if from_logits:
+        return jax.nn.log_softmax(y_pred, axis=axis)
+    return jnp.log(_probabilities(y_pred, axis))
+
+
+def _smoothed(y_true: Array, smoothing: float, name: str) -> Array:
+    if y_true.shape[-1] == 1:
+        warnings.warn(
+            f"{name} of a single class is always 0; for yes or no use 'binary_crossentropy'.",
+            SyntaxWarning,
+            stacklevel=4,
+        )
+    return y_true * (1 - smoothing) + smoothing / y_true.shape[-1]
+
+
+@formula(same_shape=True)
+def categorical_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Array:
+    """Minus the log-probability of one-hot targets along ``axis``.
+
+    Args:
+        y_true: One-hot targets, or probabilities of the classes.
+        y_pred: Probabilities of the classes, scaled to sum to 1; or logits if ``from_logits``.
+        from_logits: Whether predictions have not passed a softmax.
+        label_smoothing: How much of a target is spread evenly over all classes.
+        axis: The axis of the classes.
+    """
+    y_true = _smoothed(y_true, label_smoothing, "categorical_crossentropy")
+    return -jnp.sum(y_true * _log_probabilities(y_pred, from_logits, axis), axis=axis)
+
+
+@formula(same_shape=True)
+def categorical_focal_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Array:
+    """`categorical_crossentropy` with each class weighted by ``alpha * (1 - p)**gamma``.
+
+    Lin et al., "Focal Loss for Dense Object Detection" (2017).
+    """
+    y_true = _smoothed(y_true, label_smoothing, "categorical_focal_crossentropy")
+    y_pred = jax.nn.softmax(y_pred, axis=axis) if from_logits else y_pred
+    given = _probabilities(y_pred, axis)
+    return -jnp.sum(alpha * (1 - given) ** gamma * y_true * jnp.log(given), axis=axis)
+
+
+@public
+def sparse_categorical_crossentropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    from_logits: bool = False,
+    ignore_class: int | None = None,
+    axis: int = -1,
+) -> Array:
+    """Minus the log-probability of integer labels.
+
+    Args:
+        y_true: Labels, of the shape of ``y_pred`` without ``axis`` or with size 1 there.
+        y_pred: Probabilities of the classes, scaled to sum to 1; or logits if ``from_logits``.
+        from_logits: Whether predictions have not passed a softmax.
+        ignore_class: A label whose positions give 0 and are masked in the result.
+        axis: The axis of the classes.
+
+    >>> sparse_categorical_crossentropy([1], [[0.0, 0.0]], from_logits=True).round(3)
+    Array([0.693], dtype=float32)
+    """
+    y_pred, labels = as_array(y_pred), jnp.asarray(y_true)
+    if labels.ndim == y_pred.ndim and labels.shape[axis] == 1:
+        labels = labels.squeeze(axis)
+    classes = range(y_pred.ndim)[axis]
+    if labels.shape != y_pred.shape[:classes] + y_pred.shape[classes + 1 :]:
+        raise mismatch("sparse_categorical_crossentropy", labels, y_pred)
+    labels = labels.astype(jnp.int32)
+    valid = None if ignore_class is None else labels != ignore_class
+    if valid is not None:
+        labels = jnp.where(valid, labels, 0)
+        y_pred = jnp.where(jnp.expand_dims(valid, axis), y_pred, 1)
+    chosen = jax.nn.one_hot(labels, y_pred.shape[axis], axis=axis, dtype=bool)
+    # Selecting, not multiplying: a class whose logit is -inf must not turn 0 into NaN.
+    losses = -jnp.sum(jnp.where(chosen, _log_probabilities(y_pred, from_logits, axis), 0), axis)
+    if valid is None:
+        return losses
+    losses = jnp.where(valid, losses, 0)
+    masking.set_mask(losses, valid)
+    return losses
+
+
+@public
+def categorical_generalized_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, q: float) -> Array:
+    """``(1 - p**q) / q`` for the probability ``p`` given to integer labels.
+
+    Between cross-entropy (q near 0) and absolute error (q = 1), to withstand wrong labels.
+    Zhang and Sabuncu, "Generalized Cross Entropy Loss" (2018).
+    """
+    y_pred, labels = as_array(y_pred), jnp.asarray(y_true).astype(jnp.int32)
+    if labels.ndim == y_pred.ndim and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    if labels.shape != y_pred.shape[:-1]:
+        raise mismatch("sparse categorical_generalized_cross_entropy", labels, y_pred)
+    chosen = jax.nn.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype)
+    return (1 - jnp.sum(y_pred * chosen, axis=-1) ** q) / q
+
+
+# --- regions, similarity, sequences --------------------------------------------------------------
+
+
+@formula
+def dice(y_true: ArrayLike, y_pred: ArrayLike, axis: Any = None) -> Array:
+    """1 minus the Dice coefficient: twice the overlap over the sum of both sizes."""
+    axis = tuple(axis) if isinstance(axis, list) else axis  # as a file gives it
+    overlap = jnp.sum(y_true * y_pred, axis=axis)
+    sizes = jnp.sum(y_true, axis=axis) + jnp.sum(y_pred, axis=axis)
+    return 1 - 2 * overlap / (sizes + settings.epsilon)
+
+
+@formula
+def tversky(
+    y_true: ArrayLike, y_pred: ArrayLike, alpha: float = 0.5, beta: float = 0.5, axis: Any = None
+) -> Array:
+    """1 minus the Tversky index: the overlap, with misses weighing ``alpha``, extras ``beta``.
+
+    Salehi et al., "Tversky loss function for image segmentation" (2017).
+    """
+    axis = tuple(axis) if isinstance(axis, list) else axis  # as a file gives it
+    overlap = jnp.sum(y_true * y_pred, axis=axis)
+    missed = jnp.sum(y_true * (1 - y_pred), axis=axis)
+    extra = jnp.sum((1 - y_true) * y_pred, axis=axis)
+    return 1 - overlap / (overlap + alpha * missed + beta * extra + settings.epsilon)
+
+
+@public
+def circle(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    ref_labels: ArrayLike = None,
+    ref_embeddings: ArrayLike = None,
+    remove_diagonal: bool = True,
+    gamma: float = 80,
+    margin: float = 0.4,
+) -> Array:
+    """Circle loss of unit-length embeddings, one value for each; 0 values are masked.
+
+    Args:
+        y_true: Integer labels, (batch,) or (batch, 1).
+        y_pred: Embeddings, (batch, features).
+        ref_labels: Labels of what to compare with; ``y_true`` when left out.
+        ref_embeddings: Embeddings of what to compare with; ``y_pred`` when left out.
+        remove_diagonal: Whether an embedding is not compared with that of its own row.
+        gamma: Scale of the distances.
+        margin: Distance at which pairs stop to count.
+
+    Sun et al., "Circle Loss: A Unified Perspective of Pair Similarity Optimization" (2020).
+    """
+    y_pred, labels = as_array(y_pred), jnp.asarray(y_true).reshape(-1)
+    others = y_pred if ref_embeddings is None else as_array(ref_embeddings)
+    other_labels = labels if ref_labels is None else jnp.asarray(ref_labels).reshape(-1)
+    distance = jnp.maximum(1 - y_pred @ others.T, 0)
+    alike = labels[:, None] == other_labels
+    apart = ~alike
+    if remove_diagonal:
+        alike &= ~jnp.eye(*alike.shape, dtype=bool)
+    near = -gamma * jnp.maximum(margin + distance, 0) * (margin - distance)
+    far = gamma * jnp.maximum(1 + margin - distance, 0) * (1 - margin - distance)
+    sums = [
+        jax.nn.logsumexp(jnp.where(which, pull, -jnp.inf), axis=1)
+        for which, pull in ((alike, near), (apart, far))
+    ]
+    losses = jax.nn.softplus(sum(sums))
+    masking.set_mask(losses, losses > 0)
+    return losses
+
+
+@public
+def ctc(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    """Minus the log-probability of label sequences under all their alignments; class 0 is blank.
+
+    Args:
+        y_true: Labels, (batch, length), filled up with 0.
+        y_pred: Logits, (batch, time, classes).
+
+    Graves et al., "Connectionist Temporal Classification" (2006), section 4.1, in logarithms.
+    """
+    labels, y_pred = jnp.asarray(y_true).astype(jnp.int32), as_array(y_pred)
+    if labels.ndim != 2 or y_pred.ndim != 3 or len(labels) != len(y_pred):
+        raise ShapeError(
+            explain(
+                "ctc: targets and predictions do not fit together.",
+                met=f"y_true of shape {labels.shape}, y_pred of shape {y_pred.shape}",
+                rule="(batch, length) labels and (batch, time, classes) logits",
+            )
+        )
+    batch, length = labels.shape
+    never = -1e5  # finite, so that no gradient becomes NaN
+    states = jnp.zeros((batch, 2 * length + 1), jnp.int32).at[:, 1::2].set(labels)
+    emitted = jnp.take_along_axis(jax.nn.log_softmax(y_pred), states[:, None], axis=2)
+    before = jnp.pad(states, ((0, 0), (2, 0)))[:, :-2]
+    may_skip = (states != 0) & (states != before)
+
+    def shifted(x: Array, by: int) -> Array:
+        return jnp.pad(x, ((0, 0), (by, 0)), constant_values=never)[:, :-by]
+
+    def step(score: Array, emission: Array) -> tuple[Array, None]:
+        skipped = jnp.where(may_skip, shifted(score, 2), never)
+        score = jnp.logaddexp(jnp.logaddexp(score, shifted(score, 1)), skipped)
+        return score + emission, None
+
+    start = jnp.full(states.shape, never, y_pred.dtype).at[:, 0].set(0)
+    score, _ = jax.lax.scan(step, start, emitted.swapaxes(0, 1))
+    last = 2 * jnp.sum(labels != 0, axis=1)[:, None]
+    ends = jnp.take_along_axis(score, jnp.concatenate([last, jnp.maximum(last - 1, 0)], 1), 1)
+    ends = ends.at[:, 1].set(jnp.where(last[:, 0] > 0, ends[:, 1], never))
+    return -jax.nn.logsumexp(ends, axis=1)
+
+
+FORMULAS: dict[str, Callable[..., Array]] = {
+    name: thing
+    for name, thing in list(vars().items())
+    if inspect.isfunction(thing) and thing.__module__ == "lamina.losses"
+}
+"""The loss functions by name."""
+
+ALIASES = {
+    "bce": "binary_crossentropy",
+    "kld": "kl_divergence",
+    "mae": "mean_absolute_error",
+    "mse": "mean_squared_error",
+    "mape": "mean_absolute_percentage_error",
+    "msle": "mean_squared_logarithmic_error",
+}
+"""Short names, as they are or in capitals."""

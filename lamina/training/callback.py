@@ -1,0 +1,224 @@
+"""`Callback`: what is told of each event of a run; and the two that every run has use for."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+
+import jax
+
+from lamina.core.errors import DTypeError, describe_value, explain
+
+Kind = Literal["train", "test", "predict"]
+Logs = Mapping[str, Any] | None
+
+
+class Callback:
+    """Something that is told of each event of `fit`, `evaluate` and `predict`.
+
+    Subclasses override the events they want. ``self.model`` is the model, up to date with the
+    last step; ``self.params`` has "epochs", "steps" and "verbose".
+
+    A run that has to tell of every batch does one step at a time and reads its logs each time, so
+    override the batch events only if you need them.
+
+    >>> class Stop(Callback):
+    ...     def on_epoch_end(self, epoch, logs=None):
+    ...         self.model.stop_training = logs["loss"] < 0.1
+    """
+
+    params: dict[str, Any] = {}
+    _model: Any = None
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Take the facts of a run."""
+        self.params = params
+
+    def set_model(self, model: Any) -> None:
+        """Take the model of a run."""
+        self._model = model
+
+    @property
+    def model(self) -> Any:
+        """The model of the run."""
+        return self._model
+
+    def uses_batches(self, kind: Kind) -> bool:
+        """Whether an event of single batches is overridden."""
+        names = [f"on_{kind}_batch_begin", f"on_{kind}_batch_end"]
+        names += ["on_batch_begin", "on_batch_end"] if kind == "train" else []
+        return any(
+            getattr(getattr(self, name), "__func__", None) is not getattr(Callback, name)
+            for name in names
+        )
+
+    def on_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """As `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """As `on_train_batch_end`."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Before an epoch of training."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """After an epoch and its validation; ``logs`` has the means, those of validation too."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Before a batch of training, counted from 0 in each epoch."""
+        self.on_batch_begin(batch, logs=logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """After a batch of training; ``logs`` has the means of the epoch so far."""
+        self.on_batch_end(batch, logs=logs)
+
+    def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Before a batch of testing or validation."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """After a batch of testing or validation."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Before a batch of predicting."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """After a batch of predicting; ``logs["outputs"]`` has its outputs."""
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Before the first epoch."""
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """After the last epoch; ``logs`` as at its end."""
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        """Before testing or validation."""
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        """After testing or validation."""
+
+    def on_predict_begin(self, logs: Logs = None) -> None:
+        """Before predicting."""
+
+    def on_predict_end(self, logs: Logs = None) -> None:
+        """After predicting."""
+
+
+class History(Callback):
+    """What each epoch gave: ``history["loss"]`` is a list with a number for each epoch.
+
+    Attributes:
+        history: Lists by name of log.
+        epoch: The numbers of the epochs, from 0.
+    """
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[Any]] = {}
+        self.epoch: list[int] = []
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self.epoch = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+        self.model.history = self
+
+
+class CallbackList(Callback):
+    """Tells several callbacks of each event, in their order.
+
+    Args:
+        callbacks: A callback, or nested lists of them.
+        add_history: Whether a `History` is added when there is none.
+        add_progbar: Whether a progress line is added when there is none.
+        model: Their model.
+        params: Facts of the run: epochs, steps, verbose.
+    """
+
+    def __init__(
+        self,
+        callbacks: Any = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        **params: Any,
+    ) -> None:
+        self.callbacks = list(_flat(callbacks))
+        if add_history and not any(isinstance(c, History) for c in self.callbacks):
+            self.callbacks.append(History())
+        if add_progbar and not any(getattr(c, "shows_progress", False) for c in self.callbacks):
+            from lamina.training.progress import ProgbarLogger
+
+            self.callbacks.append(ProgbarLogger())
+        if model is not None:
+            self.set_model(model)
+        self.set_params(params)
+
+    def append(self, callback: Callback) -> None:
+        """Add a callback at the end."""
+        self.callbacks.append(callback)
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        self.params = params
+        for callback in self.callbacks if params else ():
+            callback.set_params(params)
+
+    def set_model(self, model: Any) -> None:
+        self._model = model
+        for callback in self.callbacks:
+            callback.set_model(model)
+            if isinstance(callback, History):
+                model.history = callback
+
+    def uses_batches(self, kind: Kind) -> bool:
+        return any(callback.uses_batches(kind) for callback in self.callbacks)
+
+    def watching(self, kind: Kind) -> bool:
+        """Whether user code runs between the batches of an epoch or at its ends."""
+        return any(not getattr(c, "shows_progress", False) and not isinstance(c, History)
+                   for c in self.callbacks)  # fmt: skip
+
+    def batch_end(self, kind: Kind, batch: int, logs: Any) -> None:
+        """Tell of a batch; ``logs`` are on the device, and read only for those who want them."""
+        numbers = None
+        for callback in self.callbacks:
+            if callback.uses_batches(kind):
+                numbers = numbers if numbers is not None else (
+                    to_numbers(logs) if kind != "predict" else logs
+                )  # fmt: skip
+                getattr(callback, f"on_{kind}_batch_end")(batch, logs=numbers)
+            elif getattr(callback, "shows_progress", False):
+                callback.show(kind, batch, logs)
+
+
+def to_numbers(logs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Logs on the host, in the order of their names: floats, and arrays where there are more."""
+    fetched = jax.device_get(dict(logs or {}))
+    return {name: float(value) if getattr(value, "ndim", 0) == 0 else value
+            for name, value in sorted(fetched.items())}  # fmt: skip
+
+
+def _flat(callbacks: Any) -> Iterable[Callback]:
+    if callbacks is None:
+        return
+    if isinstance(callbacks, (list, tuple)):
+        for each in callbacks:
+            yield from _flat(each)
+    elif hasattr(callbacks, "on_epoch_end") and not isinstance(callbacks, type):
+        yield callbacks
+    else:
+        met = describe_value(callbacks)
+        fix = f"write {callbacks.__name__}()" if isinstance(callbacks, type) else ""
+        raise DTypeError(explain("This is no callback.", met=met, fix=fix))
+
+
+def _told(name: str) -> Callable[..., None]:
+    def tell(self: CallbackList, *args: Any, **kwargs: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, name)(*args, **kwargs)
+
+    tell.__name__, tell.__doc__ = name, f"Tell all callbacks: `{name}`."
+    return tell
+
+
+for _name in [name for name in vars(Callback) if name.startswith("on_")]:
+    setattr(CallbackList, _name, _told(_name))

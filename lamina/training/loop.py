@@ -1,0 +1,407 @@
+"""`fit`, `evaluate` and `predict` as functions of a layer.
+
+The loop decides how often to call the step, how many steps to put into one program, and when to
+look at the logs. The model's variables hold the newest arrays after every program, so whoever
+looks (a callback, a generator, an exception handler) sees the last whole step.
+"""
+
+import contextlib
+import math
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core import nest
+from lamina.core.compiled import outside_transformations
+from lamina.core.errors import ArgumentError, StateError, explain
+from lamina.core.settings import settings
+from lamina.core.types import Nest
+from lamina.training.callback import CallbackList, History, Kind, to_numbers
+from lamina.training.data import ArrayData, StreamData, source_of, split, to_arrays, weighted
+from lamina.training.program import prepare, program_for
+from lamina.training.state import TrainState, own_copies, read, variables_of
+from lamina.training.step import Batch
+
+SHORT, LONG = 0.1, 0.3
+"""Seconds that one program of many steps takes, about: progress and Ctrl-C come between two."""
+
+
+class Gate:
+    """Holds Ctrl-C back while a step is running, so that its result is not lost.
+
+    The memory of the old weights is given to the new ones, so there must be no way out between
+    the two. A second Ctrl-C goes through at once.
+    """
+
+    def __init__(self) -> None:
+        self.closed = self.pending = False
+
+    def handle(self, *_: Any) -> None:
+        """Take a signal."""
+        if not self.closed or self.pending:
+            raise KeyboardInterrupt
+        self.pending = True
+
+    def __enter__(self) -> None:
+        self.closed = True
+
+    def __exit__(self, *exc: object) -> None:
+        self.closed, pending, self.pending = False, self.pending, False
+        if pending:
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Gate]:
+    """Route Ctrl-C through a gate inside the block, where that is ours to do."""
+    gate, default = Gate(), signal.default_int_handler
+    main = threading.current_thread() is threading.main_thread()
+    ours = main and signal.getsignal(signal.SIGINT) is default
+    if ours:
+        signal.signal(signal.SIGINT, gate.handle)
+    try:
+        yield gate
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, default)
+
+
+class Runner:
+    """Runs one kind of step over a source of data, an epoch at a time."""
+
+    def __init__(self, model: Any, kind: Kind, data: ArrayData | StreamData, gate: Gate) -> None:
+        self.model, self.kind, self.data, self.gate = model, kind, data, gate
+        first = data.first()
+        prepare(model, kind, first)
+        self.variables = variables_of(model)
+        self.program = program_for(model, kind)
+        short = isinstance(data, ArrayData) and bool(data.rest)
+        self.program.examine(read(self.variables), first, short)
+        self.flag = {"train": "stop_training", "test": "stop_evaluating"}.get(
+            kind, "stop_predicting"
+        )
+        self.logs: Any = {}
+        self.chunk = 1
+        self.exposed = True
+        self._pending: Any = None
+
+    def epoch(self, callbacks: CallbackList) -> Iterator[Any]:
+        """Run an epoch; yields what each program gave: logs, or outputs of a batch."""
+        kind, model = self.kind, self.model
+        exact = callbacks.uses_batches(kind)
+        self.exposed = self.exposed or callbacks.watching(kind)
+        begin = getattr(callbacks, f"on_{kind}_batch_begin")
+        for first, last, calls in self._spans(exact):
+            begin(first)
+            for call in calls:
+                self._run(*call)
+            self.exposed = self.exposed or (exact and callbacks.watching(kind))
+            told = {"outputs": self.logs} if kind == "predict" else self.logs
+            callbacks.batch_end(kind, last, told)
+            yield self.logs
+            if getattr(model, self.flag):
+                break
+
+    def _run(self, function: Any, *args: Any) -> None:
+        """Run a program on the variables' arrays and put the new ones in their place."""
+        donates = self.kind != "predict" and not self.program.eager
+        state = own_copies(self.variables) if self.exposed and donates else read(self.variables)
+        with self.gate:
+            new, self.logs = function(state, *args)
+            for variables, arrays in zip(self.variables, new, strict=True):
+                for variable, array in zip(variables, arrays, strict=True):
+                    variable.store(array)
+        self.exposed = False
+
+    def _spans(self, exact: bool) -> Iterator[tuple[int, int, list[Any]]]:
+        """``(first step, last step, calls)`` of each program, or group of programs, of an epoch."""
+        given = self.model.steps_per_execution
+        if isinstance(self.data, StreamData):
+            yield from self._stream(1 if given == "auto" else given)
+            return
+        data, program = self.data, self.program
+        rows = data.epoch()
+        short = data.ends_short()
+        arrays = data.on_device()
+        padded = bool(data.rest) and program.facts.rowwise and not program.eager
+        whole = len(rows) - (short and not padded)
+        last = jnp.int32(data.rest if short else data.batch_size) if padded else None
+        placed = jnp.asarray(rows)
+        fixed = given if given != "auto" and (exact or given > 1) else (1 if exact else None)
+        step = 0
+        while step < len(rows):
+            count = min(fixed or self.chunk, len(rows) - step)
+            calls: list[Any] = []
+            if arrays is None or program.eager:
+                calls = [(program.single, self._host(rows, i, short)) for i in range(step, step + count)]
+            else:
+                inside = min(count, whole - step)
+                if program.loops and inside:
+                    calls = [(program.several, arrays, placed, last, step, inside)]
+                else:
+                    calls = [(program.several, arrays, placed, last, step + i, 1) for i in range(inside)]
+                if inside < count:
+                    calls.append((program.single, self._host(rows, len(rows) - 1, short)))
+            started = time.perf_counter()
+            yield step, step + count - 1, calls
+            step += count
+            if fixed is None:
+                self._adapt(started)
+
+    def _host(self, rows: np.ndarray, number: int, short: bool) -> Batch:
+        """A batch taken on the host, at its own size."""
+        assert isinstance(self.data, ArrayData)
+        chosen = rows[number]
+        return self.data.take(chosen[: self.data.rest] if short and number == len(rows) - 1 else chosen)
+
+    def _stream(self, group: int) -> Iterator[tuple[int, int, list[Any]]]:
+        assert isinstance(self.data, StreamData)
+        step, calls = 0, []
+        for batch in self.data.epoch():
+            calls.append((self.program.single, batch))
+            if len(calls) == group:
+                yield step, step + group - 1, calls
+                step, calls = step + group, []
+        if calls:
+            yield step, step + len(calls) - 1, calls
+
+    def _adapt(self, started: float) -> None:
+        """Wait for the program before the last one, and let its time say how many steps to take."""
+        if self._pending is not None:
+            jax.block_until_ready(self._pending)
+        self._pending = self.logs
+        if not self.program.loops:
+            return
+        took = time.perf_counter() - started
+        if took < SHORT:
+            self.chunk = min(2 * self.chunk, 4096)
+        elif took > LONG:
+            self.chunk = max(1, self.chunk // 2)
+
+
+def fit(
+    model: Any,
+    x: Any = None,
+    y: Any = None,
+    batch_size: int | None = None,
+    epochs: int = 1,
+    verbose: Any = "auto",
+    callbacks: Any = None,
+    validation_split: float = 0.0,
+    validation_data: Any = None,
+    shuffle: bool | str = True,
+    class_weight: dict[Any, float] | None = None,
+    sample_weight: Any = None,
+    initial_epoch: int = 0,
+    steps_per_epoch: int | None = None,
+    validation_steps: int | None = None,
+    validation_batch_size: int | None = None,
+    validation_freq: Any = 1,
+) -> History:
+    """Train a compiled layer; see `lamina.training.trainer.Trainer.fit`."""
+    need_compiled(model, "fit")
+    epochs = capped(epochs)
+    if validation_split and validation_data is None:
+        (x, y, sample_weight), validation_data = split((x, y, sample_weight), validation_split)
+    steps = capped_steps(steps_per_epoch)
+    data = source_of(x, y, sample_weight, batch_size, shuffle, class_weight, steps)
+    check = None
+    if validation_data is not None:
+        check = validation_source(
+            validation_data, validation_batch_size or batch_size, capped_steps(validation_steps)
+        )
+    with interruptible() as gate:
+        runner = Runner(model, "train", data, gate)
+        validator = None if check is None else Runner(model, "test", check, gate)
+        callbacks = callback_list(model, callbacks, True, verbose, epochs, data.steps)
+        model.stop_training = False
+        callbacks.on_train_begin()
+        logs: dict[str, float] = {}
+        try:
+            for epoch in range(initial_epoch, epochs):
+                model.reset_metrics()
+                callbacks.on_epoch_begin(epoch)
+                runner.logs = None
+                for _ in runner.epoch(callbacks):
+                    pass
+                if runner.logs is None:
+                    break
+                logs = to_numbers(runner.logs)
+                if validator is not None and due(epoch, validation_freq):
+                    found = test(validator, callbacks)
+                    logs |= {f"val_{name}": value for name, value in found.items()}
+                    logs = dict(sorted(logs.items()))
+                callbacks.on_epoch_end(epoch, logs)
+                if model.stop_training:
+                    break
+        finally:
+            finalize = getattr(model.optimizer, "finalize_variable_values", None)
+            if finalize is not None and epochs > initial_epoch:
+                finalize(model.trainable_variables)
+        callbacks.on_train_end(logs)
+    return model.history
+
+
+def test(runner: Runner, callbacks: CallbackList) -> dict[str, Any]:
+    """One pass of testing: the logs, on the host."""
+    runner.model.stop_evaluating = False
+    callbacks.on_test_begin()
+    runner.model.reset_metrics()
+    runner.exposed = True
+    for _ in runner.epoch(callbacks):
+        pass
+    logs = to_numbers(runner.logs)
+    callbacks.on_test_end(logs)
+    return logs
+
+
+def evaluate(
+    model: Any,
+    x: Any = None,
+    y: Any = None,
+    batch_size: int | None = None,
+    verbose: Any = "auto",
+    sample_weight: Any = None,
+    steps: int | None = None,
+    callbacks: Any = None,
+    return_dict: bool = False,
+) -> Any:
+    """Loss and metrics over data; see `lamina.training.trainer.Trainer.evaluate`."""
+    need_compiled(model, "evaluate")
+    data = source_of(x, y, sample_weight, batch_size, steps=capped_steps(steps))
+    with interruptible() as gate:
+        runner = Runner(model, "test", data, gate)
+        callbacks = callback_list(model, callbacks, False, verbose, 1, data.steps)
+        logs = test(runner, callbacks)
+    return logs if return_dict else in_order(model, logs)
+
+
+def predict(
+    model: Any,
+    x: Any,
+    batch_size: int | None = None,
+    verbose: Any = "auto",
+    steps: int | None = None,
+    callbacks: Any = None,
+) -> Nest:
+    """The outputs for data, as NumPy arrays; see `lamina.training.trainer.Trainer.predict`."""
+    data = source_of(x, batch_size=batch_size, steps=capped_steps(steps))
+    with interruptible() as gate:
+        runner = Runner(model, "predict", data, gate)
+        callbacks = callback_list(model, callbacks, False, verbose, 1, data.steps)
+        model.stop_predicting = False
+        callbacks.on_predict_begin()
+        parts = list(runner.epoch(callbacks))
+    if not parts:
+        raise ArgumentError("The data gave no batch to predict.")
+    short = isinstance(data, ArrayData) and data.ends_short() and len(parts) > 0
+    sizes = data.size if short and isinstance(data, ArrayData) else None
+    outputs = jax.tree.map(lambda *some: np.concatenate([np.asarray(a) for a in some])[:sizes], *parts)
+    callbacks.on_predict_end()
+    return outputs
+
+
+def on_batch(
+    model: Any,
+    kind: Kind,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: dict[Any, float] | None = None,
+) -> Any:
+    """One step of a batch of any size: its logs, or its outputs."""
+    if kind != "predict":
+        need_compiled(model, f"{kind}_on_batch")
+        model.reset_metrics()
+    data = source_of(x, y, sample_weight, 1 << 30, class_weight=class_weight)
+    with interruptible() as gate:
+        runner = Runner(model, kind, data, gate)
+        runner._run(runner.program.single, data.first())
+    return runner.logs
+
+
+def step(model: Any, state: TrainState, data: Any) -> tuple[TrainState, dict[str, Any]]:
+    """The step that `fit` runs, as a pure function: ``(state, logs)``."""
+    from lamina.training.step import train_step
+
+    batch = Batch.of(data)
+    if not outside_transformations():
+        return train_step(model, state, batch)
+    need_compiled(model, "step")
+    batch = Batch(*(to_arrays(part, name) for part, name in zip(batch[:3], ("x", "y", "weight"), strict=True)))
+    prepare(model, "train", batch)
+    return program_for(model, "train")._inner(state, batch)
+
+
+# --- what they share ----------------------------------------------------------------------------
+
+
+def need_compiled(model: Any, what: str) -> None:
+    """Refuse to train or test what was not compiled."""
+    if not model.compiled:
+        raise StateError(
+            explain(
+                f"{model._who()}: {what} came before compile.",
+                fix='call model.compile(optimizer="adam", loss=...) first',
+            )
+        )
+
+
+def callback_list(
+    model: Any, callbacks: Any, history: bool, verbose: Any, epochs: int, steps: int | None
+) -> CallbackList:
+    """The callbacks of a run, with history and progress added."""
+    if isinstance(callbacks, CallbackList):
+        return callbacks
+    verbose = 1 if verbose == "auto" else int(verbose)
+    return CallbackList(
+        callbacks, history, verbose != 0, model, verbose=verbose, epochs=epochs, steps=steps
+    )
+
+
+def validation_source(given: Any, batch_size: int | None, steps: int | None) -> Any:
+    """The source of validation batches, from a tuple of arrays or anything that yields batches."""
+    if isinstance(given, (tuple, list)):
+        if not 1 <= len(given) <= 3:
+            raise ArgumentError("validation_data is (x, y) or (x, y, sample_weight).")
+        return source_of(*given, batch_size=batch_size, steps=steps)
+    return source_of(given, batch_size=batch_size, steps=steps)
+
+
+def due(epoch: int, freq: Any) -> bool:
+    """Whether validation is due after this epoch (counted from 0)."""
+    if isinstance(freq, int) and freq > 0:
+        return (epoch + 1) % freq == 0
+    if isinstance(freq, (list, tuple, set, range)):
+        return epoch + 1 in freq
+    raise ArgumentError(f"validation_freq={freq!r} is neither a number nor a list of epochs.")
+
+
+def capped(epochs: int) -> int:
+    """Epochs, but not more than the process allows."""
+    if settings.max_epochs is not None and settings.max_epochs < epochs:
+        warnings.warn(f"Epochs are limited to {settings.max_epochs}.", stacklevel=4)
+        return settings.max_epochs
+    return epochs
+
+
+def capped_steps(steps: int | None) -> int | None:
+    """Steps, but not more than the process allows."""
+    if settings.max_steps_per_epoch is None:
+        return steps
+    return min(settings.max_steps_per_epoch, steps if steps is not None else math.inf)  # type: ignore[return-value]
+
+
+def in_order(model: Any, logs: dict[str, Any]) -> Any:
+    """The values of logs in the order of the model's metrics; a lone one by itself."""
+    names = [metric.name for metric in model.metrics if metric.name in logs]
+    names = list(dict.fromkeys(names))
+    values = [logs[name] for name in names] + [logs[k] for k in sorted(logs) if k not in names]
+    return values[0] if len(values) == 1 else values

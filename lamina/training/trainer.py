@@ -1,0 +1,476 @@
+"""`Trainer`: what a layer needs to be compiled, trained and asked; a mixin of one-line methods."""
+
+import warnings
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina import metrics, optimizers
+from lamina.core import binding, registry
+from lamina.core.errors import ArgumentError, StateError, explain
+from lamina.core.types import Array, Config, Nest
+from lamina.training import loop, program
+from lamina.training import step as steps
+from lamina.training.callback import History, to_numbers
+from lamina.training.compiling import CompiledLoss, CompiledMetrics
+from lamina.training.state import TrainState, read, variables_of, write
+from lamina.training.step import Batch
+
+
+class Training:
+    """What `compile` settled and what training remembers, apart from the layer itself."""
+
+    def __init__(self) -> None:
+        self.optimizer: Any = None
+        self.loss: Any = None
+        self.compiled_loss: CompiledLoss | None = None
+        self.compiled_metrics: CompiledMetrics | None = None
+        self.loss_tracker: Any = None
+        self.run_eagerly = False
+        self.jit_compile: bool | str = "auto"
+        self.steps_per_execution: int | str = 1
+        self.compiled = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
+        self.history: History | None = None
+        self.given: dict[str, Any] = {}
+        self.programs: dict[Any, program.Program] = {}
+
+
+def _kept(name: str, doc: str) -> Any:
+    """A property that lives in the layer's `Training`."""
+
+    def get(self: "Trainer") -> Any:
+        return getattr(self._training, name)
+
+    def put(self: "Trainer", value: Any) -> None:
+        setattr(self._training, name, value)
+
+    return property(get, put, doc=doc)
+
+
+class Trainer:
+    """Mixed into a `Layer`: ``compile``, ``fit``, ``evaluate``, ``predict`` and what they share."""
+
+    optimizer = _kept("optimizer", "What follows the gradients.")
+    loss = _kept("loss", "The loss as `compile` was given it.")
+    compiled_loss = _kept("compiled_loss", "The losses of all outputs.")
+    compiled_metrics = _kept("compiled_metrics", "The metrics of all outputs.")
+    loss_tracker = _kept("loss_tracker", "The running mean of the loss.")
+    compiled = _kept("compiled", "Whether `compile` was called.")
+    run_eagerly = _kept("run_eagerly", "Whether steps run operation by operation, to debug them.")
+    jit_compile = _kept("jit_compile", "Whether steps are compiled.")
+    steps_per_execution = _kept("steps_per_execution", "Steps between two events of batches.")
+    stop_training = _kept("stop_training", "Set to True by a callback that has seen enough.")
+    stop_evaluating = _kept("stop_evaluating", "Set to True to end `evaluate`.")
+    stop_predicting = _kept("stop_predicting", "Set to True to end `predict`.")
+    history = _kept("history", "The `History` of the last `fit`.")
+
+    @property
+    def _training(self) -> Training:
+        found = self.__dict__.get("_trainer")
+        if found is None:
+            found = Training()
+            object.__setattr__(self, "_trainer", found)
+        return found
+
+    # --- compiling ------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int | str = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Settle how the model is trained.
+
+        Args:
+            optimizer: A name, an optimizer, or an optax transformation.
+            loss: A name, a loss, or a function of ``y_true`` and ``y_pred``; for several outputs a
+                list, or a dict by name of output.
+            loss_weights: A number for each loss, in the same form.
+            metrics: A list of names, metrics and functions, or one such list for each output.
+                "accuracy" and "crossentropy" fit themselves to the shapes.
+            weighted_metrics: The same, with sample weights taken into account.
+            run_eagerly: Run steps operation by operation, so that one can look inside.
+            steps_per_execution: Batches between two events of batches; "auto" leaves it open.
+            jit_compile: Whether steps are compiled; "auto" is yes unless ``run_eagerly``.
+            auto_scale_loss: Whether the loss is scaled for a "mixed_float16" model.
+        """
+        kept = self._training
+        names = _output_names(self)
+        optimizer = optimizers.get(optimizer)
+        if steps_per_execution != "auto" and not (
+            isinstance(steps_per_execution, (int, np.integer)) and steps_per_execution > 0
+        ):
+            raise ArgumentError(f"steps_per_execution={steps_per_execution!r}: give 1 or more.")
+        compiled_loss = None if loss is None else CompiledLoss(loss, loss_weights, names)
+        compiled_metrics = None
+        if metrics or weighted_metrics:
+            compiled_metrics = CompiledMetrics(metrics, weighted_metrics, names)
+        kept.given = {
+            "optimizer": optimizer,
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": not run_eagerly if jit_compile == "auto" else jit_compile,
+        }
+        scaled = auto_scale_loss and getattr(self, "dtype_policy").name == "mixed_float16"
+        if scaled and optimizer and not isinstance(optimizer, optimizers.LossScaleOptimizer):
+            optimizer = optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+        kept.optimizer, kept.loss = optimizer, loss
+        kept.compiled_loss, kept.compiled_metrics = compiled_loss, compiled_metrics
+        kept.run_eagerly, kept.steps_per_execution = run_eagerly, steps_per_execution
+        kept.jit_compile = kept.given["jit_compile"]
+        kept.loss_tracker = _mean("loss")
+        kept.stop_training = False
+        kept.programs = {}
+        kept.compiled = True
+
+    def get_compile_config(self) -> Config:
+        """What `compile` was given, as plain values; empty when it was not called."""
+        return registry.serialize(self._training.given)
+
+    def compile_from_config(self, config: Config) -> None:
+        """Compile as `get_compile_config` says; makes the optimizer's state if the model is built."""
+        if type(self).compile is not Trainer.compile:
+            warnings.warn(
+                f"{type(self).__name__} has its own compile(), so it was not compiled on loading "
+                "[compile-overridden]. Override compile_from_config(config) beside it, or call "
+                "compile() yourself.",
+                stacklevel=2,
+            )
+            return
+        self.compile(**registry.deserialize(config))
+        if self.optimizer is not None and getattr(self, "built", False):
+            self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
+
+    # --- metrics --------------------------------------------------------------------------------
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The running mean of the loss, the compiled metrics, then those held by layers."""
+        kept, found = self._training, []
+        if kept.compiled:
+            found = [kept.loss_tracker, *(m for _, m in self._compiled_metrics())]
+        for layer in self._flatten_layers():  # type: ignore[attr-defined]
+            found += [m for m in layer._owners() if hasattr(m, "update_state")]
+        return list({id(metric): metric for metric in found}.values())
+
+    def _compiled_metrics(self) -> list[tuple[str, Any]]:
+        """``(name in logs, metric)`` for each compiled metric and each part of the loss."""
+        kept, found = self._training, []
+        if kept.compiled_metrics is not None:
+            found += [(name, metric) for name, _, metric, _ in kept.compiled_metrics.entries]
+        if kept.compiled_loss is not None:
+            found += [(tracker.name, tracker) for tracker in kept.compiled_loss.trackers]
+        return found
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """Names of what `evaluate` returns, in its order."""
+        names = {id(metric): name for name, metric in self._compiled_metrics()}
+        named = [names.get(id(m), m.name) for m in self.metrics]
+        return loop.in_order(self, {n: n for n in named}) if len(named) > 1 else named
+
+    def reset_metrics(self) -> None:
+        """Start all running sums anew."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def get_metrics_result(self) -> dict[str, Array]:
+        """The metrics as they stand, by name in logs."""
+        names = {id(metric): name for name, metric in self._compiled_metrics()}
+        logs: dict[str, Any] = {}
+        for metric in self.metrics:
+            result = metric.result()
+            logs |= result if isinstance(result, dict) else {names.get(id(metric), metric.name): result}
+        return logs
+
+    def compute_metrics(
+        self, x: Nest, y: Nest, y_pred: Nest, sample_weight: Nest = None
+    ) -> dict[str, Array]:
+        """Take a batch into the compiled metrics; the results of all metrics so far."""
+        if self._training.compiled_metrics is not None:
+            self._training.compiled_metrics.update(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def compute_loss(
+        self,
+        x: Nest = None,
+        y: Nest = None,
+        y_pred: Nest = None,
+        sample_weight: Nest = None,
+        training: bool = True,
+    ) -> Array:
+        """The compiled losses plus those that layers and regularizers added, one scalar."""
+        compiled = self._training.compiled_loss
+        loss = None if compiled is None else compiled(y, y_pred, sample_weight)
+        frame = binding.current()
+        added = [] if frame is None else [value for _, value in frame.trace.losses]
+        if frame is None:
+            added = self.losses  # type: ignore[attr-defined]
+        else:
+            added += self._weight_losses()  # type: ignore[attr-defined]
+        parts = [jnp.asarray(each) for each in [loss, *added] if each is not None]
+        if not parts and training:
+            raise StateError(
+                explain(
+                    f"{self._who()} has nothing to make small.",  # type: ignore[attr-defined]
+                    rule="training needs a loss: compiled, added by a layer, or computed by a step",
+                    fix='compile(loss="mse"), say',
+                )
+            )
+        return sum(parts[1:], parts[0]) if parts else jnp.zeros(())
+
+    # --- running --------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool | str = True,
+        class_weight: dict[Any, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+    ) -> History:
+        """Train the model for some passes over the data.
+
+        Args:
+            x: Inputs: an array, a nest of arrays, a data frame, or an iterable of batches
+                ``(x, y)`` or ``(x, y, sample_weight)``.
+            y: Targets, with as many samples as ``x``; None when ``x`` yields batches.
+            batch_size: Samples of a step; 32 when left out.
+            epochs: The number of the epoch to stop before, counted from 0.
+            verbose: 0 is silent, 1 a live line, 2 a line for each epoch; "auto" is 1.
+            callbacks: A callback or a list of them.
+            validation_split: The share of samples, taken from the end, to validate with.
+            validation_data: ``(x, y)``, ``(x, y, sample_weight)``, or an iterable of batches.
+            shuffle: Whether arrays come in a new order each epoch; "batch" shuffles batches.
+            class_weight: What samples of a class weigh, by class number.
+            sample_weight: What each sample weighs.
+            initial_epoch: The number of the first epoch.
+            steps_per_epoch: Batches of an epoch; all there are when left out.
+            validation_steps: Batches of a validation.
+            validation_batch_size: Samples of a step of validation.
+            validation_freq: Every how many epochs to validate, or a list of epochs from 1.
+
+        Returns:
+            The `History`, whose ``history`` has a list of numbers for each log.
+
+        The last batch of an epoch is filled up with samples that do not count, so that it runs in
+        the same program; where a layer mixes the samples of a batch it runs at its own size.
+        """
+        return loop.fit(
+            self, x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data,
+            shuffle, class_weight, sample_weight, initial_epoch, steps_per_epoch,
+            validation_steps, validation_batch_size, validation_freq,
+        )  # fmt: skip
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Loss and metrics over data: a list (one number if there is only one), or a dict.
+
+        Arguments as those of `fit`.
+        """
+        return loop.evaluate(
+            self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
+        )
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """The outputs for all samples of ``x``, as NumPy arrays. Arguments as those of `fit`."""
+        return loop.predict(self, x, batch_size, verbose, steps, callbacks)
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict[Any, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One step of training; loss and metrics of the batch, as `evaluate` returns them."""
+        logs = loop.on_batch(self, "train", x, y, sample_weight, class_weight)
+        return to_numbers(logs) if return_dict else loop.in_order(self, to_numbers(logs))
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Loss and metrics of one batch, as `evaluate` returns them."""
+        logs = to_numbers(loop.on_batch(self, "test", x, y, sample_weight))
+        return logs if return_dict else loop.in_order(self, logs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """The outputs for one batch, as NumPy arrays."""
+        return jax.tree.map(np.asarray, loop.on_batch(self, "predict", x))
+
+    # --- the step -------------------------------------------------------------------------------
+
+    def state(self) -> TrainState:
+        """All arrays of training, of a built and compiled model, as a named tuple."""
+        if self.optimizer is not None:
+            program._build_optimizer(self)
+        return read(variables_of(self))
+
+    def set_state(self, state: TrainState) -> None:
+        """Make the variables of model, optimizer and metrics hold the arrays of ``state``."""
+        write(variables_of(self), state)
+
+    def step(self, state: TrainState, batch: Any) -> tuple[TrainState, dict[str, Array]]:
+        """One step of training as a pure function: the one that `fit` runs.
+
+        Args:
+            state: What `state` or the last step gave.
+            batch: ``(x, y)`` or ``(x, y, sample_weight)``.
+
+        Returns:
+            The next state, and logs with the means since the metrics in ``state`` were reset. The
+            model itself does not change: `set_state` puts a state into it.
+        """
+        return loop.step(self, state, batch)
+
+    def train_step(self, state: Any, data: Any) -> tuple[dict[str, Array], Any]:
+        """One step of training, to be overridden.
+
+        Args:
+            state: ``(trainable, non_trainable, optimizer, metrics)`` variables, lists of arrays.
+            data: ``(x, y)`` or ``(x, y, sample_weight)``.
+
+        Returns:
+            Logs, and the next state.
+        """
+        new, logs = steps.train_step(self, TrainState(*state), Batch.of(data))
+        return logs, tuple(new)
+
+    def test_step(self, state: Any, data: Any) -> tuple[dict[str, Array], Any]:
+        """As `train_step`, without optimizer variables in the state and without training."""
+        full = TrainState(state[0], state[1], _optimizer_arrays(self), state[2])
+        new, logs = steps.test_step(self, full, Batch.of(data))
+        return logs, (new.trainable, new.non_trainable, new.metrics)
+
+    def predict_step(self, state: Any, data: Any) -> tuple[Nest, list[Array]]:
+        """Outputs for ``(trainable, non_trainable)`` arrays, and the non-trainable ones after."""
+        metric_arrays = [binding.read(v) for v in self.metrics_variables]  # type: ignore[attr-defined]
+        full = TrainState(state[0], state[1], _optimizer_arrays(self), metric_arrays)
+        new, outputs = steps.predict_step(self, full, Batch.of(data))
+        return outputs, list(new.non_trainable)
+
+    def compute_loss_and_updates(
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        metrics_variables: Any,
+        x: Nest,
+        y: Nest,
+        sample_weight: Nest,
+        training: bool = False,
+        optimizer_variables: Any = None,
+    ) -> tuple[Array, tuple[Array, Nest, list[Array], list[Array]]]:
+        """The loss as a pure function, for ``jax.value_and_grad(..., has_aux=True)``.
+
+        Returns:
+            The loss, scaled for the optimizer when training; and the loss itself, predictions, and
+            new non-trainable and metric arrays.
+        """
+        known = variables_of(self)
+        memory = known.optimizer if optimizer_variables is not None else []
+        values = [
+            *zip(known.trainable, trainable_variables, strict=True),
+            *zip(known.non_trainable, non_trainable_variables, strict=True),
+            *zip(known.metrics, metrics_variables, strict=True),
+            *zip(memory, optimizer_variables or [], strict=True),
+        ]
+        with binding.bind(values, training=training) as trace:
+            y_pred = self(x, training=training)  # type: ignore[operator]
+            loss = steps.total_loss(self, Batch(x, y, sample_weight), y_pred, training)
+            scaled = self.optimizer.scale_loss(loss) if training and self.optimizer else loss
+            rest = [trace.values[v] for v in known.non_trainable]
+            sums = [trace.values[v] for v in known.metrics]
+        return scaled, (loss, y_pred, rest, sums)
+
+    def stateless_compute_loss(
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        metrics_variables: Any,
+        x: Nest = None,
+        y: Nest = None,
+        y_pred: Nest = None,
+        sample_weight: Nest = None,
+        training: bool = True,
+    ) -> tuple[Array, tuple[list[Array], list[Array], list[Array]]]:
+        """`compute_loss` as a pure function: the loss, and the three lists of arrays after it."""
+        known = variables_of(self)
+        groups = [
+            (known.trainable, trainable_variables),
+            (known.non_trainable, non_trainable_variables),
+            (known.metrics, metrics_variables),
+        ]
+        values = [pair for group in groups for pair in zip(*group, strict=True)]
+        with binding.bind(values, training=training) as trace:
+            loss = steps.total_loss(self, Batch(x, y, sample_weight), y_pred, training)
+            first, second, third = ([trace.values[v] for v in own] for own, _ in groups)
+        return loss, (first, second, third)
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Steps are compiled when they first run; ``force`` forgets those compiled before."""
+        if force:
+            self._training.programs = {}
+
+    make_test_function = make_predict_function = make_train_function
+
+    def jax_state_sync(self) -> None:
+        """Nothing to do: the variables hold the newest arrays after every step."""
+
+
+def _output_names(model: Any) -> list[str] | None:
+    """Names of the outputs: of the layers that make them, in a model given by a graph."""
+    plan = getattr(model, "_plan", None)
+    return None if plan is None else [x.record[0].name for x in plan.output_tensors]
+
+
+def _mean(name: str) -> Any:
+    return metrics.Mean(name=name)
+
+
+def _optimizer_arrays(model: Any) -> list[Array]:
+    return [binding.read(v) for v in getattr(model.optimizer, "variables", ())]
+
+
+__all__ = ["Trainer", "Training"]

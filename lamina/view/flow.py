@@ -1,0 +1,134 @@
+"""What a layer is made of, for pictures and tables: its steps, and the tensors between them."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from lamina.core import naming, nest
+from lamina.core.graph import Graph, Node
+from lamina.core.operation import FunctionOperation, Operation
+from lamina.core.symbolic import SymbolicTensor
+from lamina.core.tracking import is_layer
+from lamina.core.types import Shape
+
+
+@dataclass
+class Flow:
+    """The steps inside a layer, in the order in which a table lists them.
+
+    ``graph`` is None when only the parts are known and not what flows between them; ``chained``
+    says that each part then takes the output of the one before.
+    """
+
+    steps: list[Operation]
+    graph: Graph | None = None
+    chained: bool = False
+    nodes: dict[int, list[Node]] = field(default_factory=lambda: defaultdict(list))
+    copies: dict[int, Operation] = field(default_factory=dict)
+
+    def nodes_of(self, step: Operation) -> list[Node]:
+        """The calls of a step that belong to this layer."""
+        return self.nodes.get(id(step), [])
+
+    def own(self, step: Operation) -> Any:
+        """The layer that runs for a step: the copy of a model shares the graph, not the layers."""
+        return self.copies.get(id(step), step)
+
+
+def flow_of(layer: Any) -> Flow:
+    """The flow inside a layer: of its graph, of one symbolic call, or of its parts alone.
+
+    A symbolic call leaves no trace in the layer, and what ``call`` cannot do then is no error.
+    """
+    plan, tensors = getattr(layer, "_plan", None), getattr(layer, "_tensors", ())
+    copies: dict[int, Operation] = {}
+    if plan is not None:
+        graph = plan.graph
+        copies = dict(zip(map(id, plan.layers), layer._plan_layers, strict=True))
+    elif len(tensors) > 1:  # a Sequential whose input is known
+        graph = Graph(nest.flatten(tensors[0]), nest.flatten(tensors[-1]))
+        made = [nest.flatten(x)[0].record[0] for x in tensors[1:]]
+        copies = dict(zip(map(id, made), layer.layers, strict=True))
+    else:
+        graph = _traced(layer)
+    if graph is None:
+        chained = any(cls.__name__ == "Sequential" for cls in type(layer).__mro__)
+        return Flow(list(layer._sublayers()), None, chained)
+    flow = Flow(list(graph.operations), graph, copies=copies)
+    for node in graph.nodes:
+        flow.nodes[id(node.operation)].append(node)
+    return flow
+
+
+class Entry(Operation):
+    """Where the data come in, in the flow of a layer that has no input layers."""
+
+
+def _traced(layer: Any) -> Graph | None:
+    """The graph of one call of a built layer, on inputs of the shapes that it was built for."""
+    shapes = layer._lamina.build_shapes
+    if not layer.built or not shapes or not layer._sublayers():
+        return None
+    counts, layers = dict(naming._counts), layer._flatten_layers()
+    called = {id(each): len(each._nodes) for each in layers}
+    try:
+        for unknown_batch in (True, False):
+            try:
+                return _call(layer, shapes, unknown_batch)
+            except Exception:
+                continue
+        return None
+    finally:
+        for each in layers:
+            del each._nodes[called[id(each)] :]
+        naming._counts.clear()
+        naming._counts.update(counts)
+
+
+def _call(layer: Any, shapes: dict[str, Any], unknown_batch: bool) -> Graph:
+    entries: list[SymbolicTensor] = []
+
+    def entry(shape: Shape, name: str) -> SymbolicTensor:
+        if unknown_batch and len(shape) > 1:
+            shape = (None, *shape[1:])
+        x = SymbolicTensor(shape, layer.compute_dtype)
+        Node(Entry(name), (), {}, x)
+        entries.append(x)
+        return x
+
+    given = {}
+    for key, shape in shapes.items():
+        name = key.removesuffix("_shape")
+        given[name] = nest.map_shapes(lambda s, name=name: entry(s, name), shape)
+    first = given.pop(next(iter(given)))
+    outputs = layer.call(first, **given)
+    found = [x for x in nest.flatten(outputs) if isinstance(x, SymbolicTensor)]
+    return Graph(entries, found)
+
+
+def class_label(step: Operation) -> str:
+    """The class of a step as people call it; an op's is its function's name.
+
+    >>> class_label(FunctionOperation("add"))
+    'add'
+    """
+    if isinstance(step, Entry):
+        return "Input"
+    return step.function if isinstance(step, FunctionOperation) else type(step).__name__
+
+
+def is_model(step: Operation) -> bool:
+    """Whether a step is a nested model."""
+    return is_layer(step) and any(cls.__name__ == "Model" for cls in type(step).__mro__)
+
+
+def shapes_text(shapes: list[Shape]) -> str:
+    """Shapes in one line, equal ones counted.
+
+    >>> shapes_text([(None, 3), (None, 3), (2,)])
+    '2 × (None, 3), (2,)'
+    """
+    counts: dict[str, int] = defaultdict(int)
+    for shape in shapes:
+        counts[str(tuple(shape))] += 1
+    return ", ".join(f"{n} × {s}" if n > 1 else s for s, n in counts.items()) or "?"

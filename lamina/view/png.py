@@ -1,0 +1,41 @@
+"""A drawing as PNG, by resvg, with the font that comes along: no system font or package needed."""
+
+import math
+import warnings
+
+import resvg_py
+
+from lamina.view import fonts
+from lamina.view.svg import Drawing
+
+MAX_SIDE, MAX_PIXELS = 20_000, 120_000_000
+"""Larger pictures are of no use to viewers, and take gigabytes to make."""
+
+
+def to_png(drawing: Drawing, dpi: float = 200.0) -> bytes:
+    """PNG bytes at ``dpi``, or at the resolution at which the picture is not too large.
+
+    Warns when the resolution had to be lowered. A text in a script that the font lacks is drawn
+    with the fonts of the system, if there are any.
+    """
+    zoom = dpi / 96.0
+    fits = min(
+        MAX_SIDE / max(drawing.width, drawing.height),
+        math.sqrt(MAX_PIXELS / (drawing.width * drawing.height)),
+    )
+    if zoom > fits:
+        size = f"{drawing.width * zoom:,.0f} x {drawing.height * zoom:,.0f}"
+        warnings.warn(
+            f"The picture would have {size} pixels; it is drawn at {fits * 96:.0f} dpi instead of "
+            f"{dpi:g}. A file ending in .svg has no such limit.",
+            stacklevel=3,
+        )
+        zoom = fits
+    return resvg_py.svg_to_bytes(
+        svg_string=drawing.svg,
+        zoom=zoom,
+        skip_system_fonts=fonts.covers(drawing.svg),
+        font_files=[str(file) for file in fonts.FILES.values()],
+        font_family=fonts.FAMILY,
+        sans_serif_family=fonts.FAMILY,
+    )

@@ -1,0 +1,29 @@
+"""No traced value survives a call, in inference and in training."""
+
+import jax
+import pytest
+from catalogue import LayerRow, each_layer
+
+
+@pytest.mark.parametrize("training", [False, True])
+@each_layer
+def test_no_leaks(row: LayerRow, training: bool) -> None:
+    layer = row.make()
+    layer(row.inputs)
+    arrays = [[v.value for v in layer.trainable_variables],
+              [v.value for v in layer.non_trainable_variables]]  # fmt: skip
+    with jax.checking_leaks():
+        jax.jit(lambda a, b, x: layer.stateless_call(a, b, x, training=training))(
+            *arrays, row.inputs
+        )
+    for variable in layer.variables:
+        assert not isinstance(variable.value, jax.core.Tracer)
+
+
+@each_layer
+def test_a_first_call_inside_jit_leaves_no_tracers(row: LayerRow) -> None:
+    layer = row.make()
+    jax.jit(lambda x: layer(x))(row.inputs)
+    for variable in layer.variables:
+        assert not isinstance(variable.value, jax.core.Tracer)
+    layer(row.inputs)

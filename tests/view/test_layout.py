@@ -1,0 +1,134 @@
+import itertools
+import time
+
+import pytest
+from view.pictures import edges, faults, lecture, nested, overlap, random_graph
+
+from lamina.core.errors import GraphError
+from lamina.view.layout import arrange
+from lamina.view.level import separate
+from lamina.view.model_graph import Box, Edge, Group, ModelGraph
+from lamina.view.ordering import Near, crossings, order
+from lamina.view.ranking import Link, assign, back_edges
+from lamina.view.svg import _chip, measure
+
+
+def laid_out(graph, direction="TB"):
+    labels = {(edge.source, edge.tensor): _chip(edge.label) for edge in graph.edges if edge.label}
+    titles = {group.id: 9.0 * len(group.name) for group in graph.groups}
+    return arrange(graph, {box.id: measure(box) for box in graph.boxes}, labels, titles, direction)
+
+
+@pytest.mark.parametrize("direction", ["TB", "BT", "LR", "RL"])
+@pytest.mark.parametrize("cyclic", [False, True])
+def test_random_graphs_are_clean(direction, cyclic):
+    for seed in range(25):
+        graph = random_graph(seed, cyclic)
+        layout = laid_out(graph, direction)
+        assert not faults(graph, layout), seed
+        assert len(layout.routes) + len(layout.loops) == len(graph.edges)
+
+
+@pytest.mark.parametrize("graph", [lecture(), nested()], ids=lambda graph: graph.name)
+@pytest.mark.parametrize("direction", ["TB", "BT", "LR", "RL"])
+def test_drawings_of_models_are_clean(graph, direction):
+    assert not faults(graph, laid_out(graph, direction))
+
+
+def test_direction_decides_which_side_is_first():
+    boxes = {
+        direction: laid_out(lecture(), direction).boxes for direction in ("TB", "BT", "LR", "RL")
+    }
+    assert boxes["TB"]["Input"].y < boxes["TB"]["Output"].y
+    assert boxes["BT"]["Input"].y > boxes["BT"]["Output"].y
+    assert boxes["LR"]["Input"].x < boxes["LR"]["Output"].x
+    assert boxes["RL"]["Input"].x > boxes["RL"]["Output"].x
+
+
+def test_a_long_chain_is_one_straight_line_and_quick():
+    names = [str(index) for index in range(1000)]
+    lines = [Edge(a, b) for a, b in itertools.pairwise(names)]
+    graph = ModelGraph("chain", [Box(name, "Dense", name) for name in names], lines)
+    start = time.perf_counter()
+    layout = laid_out(graph)
+    assert time.perf_counter() - start < 5
+    assert len({round(rect.x, 6) for rect in layout.boxes.values()}) == 1
+    assert all(a.x == b.x for _, knots in layout.routes for a, b in itertools.pairwise(knots))
+
+
+def test_a_residual_trunk_is_straight():
+    graph = ModelGraph("r", [Box(name, "L") for name in "abcde"], edges("a-b b-c c-d b-d d-e"))
+    layout = laid_out(graph)
+    assert len({round(rect.x, 6) for rect in layout.boxes.values()}) == 1
+
+
+def test_a_hidden_chain_is_straight_between_its_ends():
+    layout = laid_out(lecture())
+    route = next(knots for edge, knots in layout.routes if edge == Edge("Layer1", "SumLayer"))
+    assert len({round(knot.x, 3) for knot in route}) == 2
+
+
+def test_two_thousand_boxes():
+    graph = random_graph(0)
+    names = [str(index) for index in range(2000)]
+    lines = [Edge(str(max(0, index - 1 - index % 3)), str(index)) for index in range(1, 2000)]
+    lines += [Edge(str(index), str(index + 40)) for index in range(0, 1960, 9)]
+    graph = ModelGraph("large", [Box(name, "Dense") for name in names], lines)
+    layout = laid_out(graph)
+    ordered = sorted(layout.boxes.values())
+    assert not any(overlap(a, b) for a, b in itertools.pairwise(ordered))
+
+
+def test_a_box_that_feeds_itself_has_room_for_the_loop():
+    graph = ModelGraph("loop", [Box("a", "L"), Box("b", "L")], [Edge("a", "a")])
+    layout = laid_out(graph)
+    assert layout.loops == [Edge("a", "a")]
+    assert layout.boxes["b"].x - layout.boxes["a"].x >= 100
+
+
+def test_parallel_edges_arrive_apart():
+    graph = ModelGraph("twice", [Box("a", "L"), Box("b", "Add")], edges("a-b a-b"))
+    ends = [knots[-1].x for _, knots in laid_out(graph).routes]
+    assert abs(ends[0] - ends[1]) > 8
+
+
+def test_empty_graphs_and_groups():
+    assert laid_out(ModelGraph("nothing")).boxes == {}
+    layout = laid_out(ModelGraph("g", [], [], [Group("a", "empty")]))
+    assert layout.groups["a"].width > 0
+
+
+@pytest.mark.parametrize(
+    "graph, word",
+    [
+        (ModelGraph("m", [Box("a", "L"), Box("a", "L")]), "two parts"),
+        (ModelGraph("m", [Box("a", "L")], [Edge("a", "z")]), "'z'"),
+        (ModelGraph("m", [Box("a", "L", group="q")]), "'q'"),
+        (ModelGraph("m", [], [], [Group("a", "", "b"), Group("b", "", "a")]), "inside itself"),
+    ],
+)
+def test_a_graph_that_does_not_hang_together_is_refused(graph, word):
+    with pytest.raises(GraphError, match=f"(?i){word}"):
+        laid_out(graph)
+
+
+def test_ranks():
+    assert assign(3, [Link(0, 1), Link(1, 2, 2)]) == [0, 1, 3]
+    assert assign(5, [Link(0, 1), Link(1, 2), Link(2, 4), Link(3, 4)]) == [0, 1, 2, 2, 3]
+    assert assign(8, []) == [0] * 6 + [1] * 2
+    assert back_edges(4, [(0, 1), (1, 2), (2, 1), (2, 3)]) == {2}
+    assert back_edges(2, [(1, 0)]) == set()
+
+
+def test_ordering_removes_crossings_that_need_not_be():
+    # Two stars, interleaved: no crossing is needed.
+    down = [[Near(2), Near(4)], [Near(3), Near(5)], [], [], [], []]
+    up = [[], [], [Near(0)], [Near(1)], [Near(0)], [Near(1)]]
+    layers = order([[0, 1], [2, 3, 4, 5]], up, down)
+    position = [layer.index(node) for node in range(6) for layer in layers if node in layer]
+    assert crossings(layers, down, position) == 0
+
+
+def test_separate_keeps_distance_and_bounds():
+    spots = separate([1.0, 1.0, 1.0, 40.0], 3.0, -10.0, 20.0)
+    assert spots == pytest.approx([-2.0, 1.0, 4.0, 20.0])

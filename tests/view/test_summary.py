@@ -1,0 +1,194 @@
+import copy
+import io
+import re
+
+import numpy as np
+import pytest
+from rich.console import Console
+from view.test_plot import Residual, chain, lecture, nested
+
+import lamina as keras
+from lamina.core.errors import ArgumentError, DTypeError
+from lamina.view import summary, summary_rows
+from lamina.view.summary import count_and_size
+
+layers = keras.layers
+
+
+def text_of(model, **options):
+    printed = []
+    model.summary(print_fn=printed.append, **options)
+    (text,) = printed
+    return text
+
+
+def test_the_chain_of_the_lecture():
+    text = text_of(chain(shape=(10,)))
+    assert "Total params: 435 (1.70 KB)" in text
+    assert "Trainable params: 435 (1.70 KB)" in text
+    assert "Non-trainable params: 0 (0.00 B)" in text
+    assert re.search(r"one \(Dense\) +│ \(None, 10\) +│ +110 │", text)
+    assert "Connected to" not in text and "InputLayer" not in text
+
+
+def test_the_graph_of_the_lecture():
+    text = text_of(lecture())
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
+    cells = [row for row in cells if row]
+    assert cells[0] == ["Layer (type)", "Output Shape", "Param #", "Connected to"]
+    assert ["Input (InputLayer)", "(None, 10)", "0", "-"] in cells
+    at = cells.index(["SumLayer (Add)", "(None, 10)", "0", "Layer1[0][0],"])
+    assert [row[3] for row in cells[at : at + 3]] == [
+        "Layer1[0][0],", "Layer4[0][0],", "Layer5[0][0]",
+    ]  # fmt: skip
+
+
+def test_rows_are_data():
+    found = {row.name: row for row in summary_rows(lecture())}
+    row = found["SumLayer"]
+    assert (row.class_name, row.params, row.output_shape) == ("Add", 0, "(None, 10)")
+    assert row.connected_to == ("Layer1[0][0]", "Layer4[0][0]", "Layer5[0][0]")
+    assert row.trainable is None and found["Layer1"].trainable is True
+
+
+def test_what_is_not_built_is_a_question_mark_and_no_error():
+    text = text_of(chain())
+    assert text.count("? (unbuilt)") == 3 and "Total params: ?" in text
+    assert "Not built yet: one, two, three." in text
+    assert "Total params" in text_of(keras.Model(name="bare"))
+
+
+def test_partly_built():
+    model = Residual()
+    model.second.build((None, 8))
+    text = text_of(model)
+    assert "Total params: at least 36" in text and "Not built yet: first, add." in text
+
+
+def test_a_subclassed_model_shows_shapes_once_it_was_called():
+    model = Residual()
+    assert [row.output_shape for row in summary_rows(model)] == ["?", "?", "?"]
+    model(np.ones((2, 4), np.float32))
+    found = {row.name: row.output_shape for row in summary_rows(model)}
+    assert found == {"x": "(None, 4)", "first": "(None, 8)", "second": "(None, 4)",
+                     "add": "(None, 4)"}  # fmt: skip
+
+
+def test_nested():
+    text = text_of(nested(), expand_nested=True)
+    assert "└ a (Dense)" in text and "inner (Functional)" in text
+    assert "└" not in text_of(nested()).replace("└─", "")
+    assert "Total params: 76" in text
+    depths = {row.name: row.depth for row in summary_rows(nested(), expand_nested=True)}
+    assert depths == {"outer_in": 0, "inner": 0, "inner_in": 1, "a": 1, "b": 1, "add": 0}
+
+
+def test_shared_layers_count_once():
+    a, b = keras.Input((4,)), keras.Input((4,))
+    shared = layers.Dense(3)
+    model = keras.Model([a, b], layers.Add()([shared(a), shared(b)]))
+    text = text_of(model)
+    assert "Total params: 15 (60.00 B)" in text
+    assert [row.params for row in summary_rows(model)].count(15) == 1
+
+
+def test_frozen_layers():
+    model = chain(shape=(10,))
+    model.get_layer("two").trainable = False
+    text = text_of(model, show_trainable=True)
+    assert "Trainable params: 215" in text and "Non-trainable params: 220" in text
+    assert re.search(r"two \(Dense\).*│ N +│", text) and re.search(r"one \(Dense\).*│ Y +│", text)
+
+
+def test_layer_range():
+    model = lecture()
+    names = [row.name for row in summary_rows(model, layer_range=["Layer2", "Layer4"])]
+    every = [row.name for row in summary_rows(model)]
+    assert names == every[every.index("Layer2") : every.index("Layer4") + 1]
+    assert "SumLayer" not in text_of(model, layer_range=["Input", "Layer3"])
+    with pytest.raises(ArgumentError, match="'Layer2'"):
+        model.summary(layer_range=["Layr2", "Layer4"])
+    with pytest.raises(ArgumentError, match="two patterns"):
+        model.summary(layer_range=["Layer2"])
+
+
+def test_piped_output_has_no_escape_codes(capsys):
+    lecture().summary()
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed and printed.startswith('Model: "lecture"')
+
+
+@pytest.mark.parametrize("width", [50, 80, 100, 160])
+def test_no_cell_is_cut_at_any_width(width):
+    inputs = keras.Input((10,), name="an_input_with_quite_a_long_name")
+    branches = [
+        layers.Dense(7, name=f"branch_number_{index}_of_the_block")(inputs) for index in range(9)
+    ]
+    model = keras.Model(inputs, layers.Concatenate(name="all_branches")(branches))
+    text = text_of(model, line_length=width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text and "..." not in text
+    columns = [line.split("│")[1:-1] for line in text.splitlines() if line.startswith("│")]
+    connected = "".join(row[3].strip() for row in columns)
+    for index in range(9):
+        assert f"branch_number_{index}_of_the_block[0][0]" in connected
+
+
+def test_positions_set_the_columns():
+    model = chain(shape=(10,))
+    parts = text_of(model, line_length=100, positions=[0.5, 0.8, 1.0])
+    ends = text_of(model, line_length=100, positions=[50, 80, 100])
+    assert parts == ends and parts.splitlines()[1].index("┬") == pytest.approx(50, abs=2)
+    with pytest.raises(ArgumentError, match="positions"):
+        text_of(model, positions=[0.5])
+
+
+def test_a_terminal_gets_the_same_content(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    lecture().summary()
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert [line.rstrip() for line in plain.splitlines()] == [
+        line.rstrip() for line in text_of(lecture()).splitlines()
+    ]
+
+
+def test_optimizer_params_are_counted_once_they_exist():
+    model = chain(shape=(10,))
+    model.compile("adam", "mse")
+    assert "Optimizer" not in text_of(model)
+    model.fit(np.ones((4, 10), np.float32), np.ones((4, 5), np.float32), verbose=0)
+    text = text_of(model)
+    assert "Optimizer params: 872" in text and "Total params: 1,307" in text
+
+
+def test_a_copy_is_counted_by_itself():
+    model = chain(shape=(10,))
+    twin = copy.deepcopy(model)
+    twin.get_layer("one").trainable = False
+    assert "Non-trainable params: 110" in text_of(twin)
+    assert "Non-trainable params: 0" in text_of(model)
+
+
+def test_sizes():
+    made = [keras.Variable("zeros", (1000, 1000), dtype) for dtype in ("float32", "bfloat16", "int8")]
+    assert [count_and_size([v]) for v in made] == [
+        "1,000,000 (3.81 MB)", "1,000,000 (1.91 MB)", "1,000,000 (976.56 KB)",
+    ]  # fmt: skip
+
+
+def test_no_array_is_made():
+    model = chain(shape=(10,))
+    text_of(model)
+    assert all(variable._array is None for variable in model.weights)
+
+
+def test_what_is_no_model_is_refused():
+    with pytest.raises(DTypeError, match="summary"):
+        summary([1, 2])
+
+
+def test_rich_agrees_with_the_plain_table():
+    text = text_of(lecture())
+    wide = text_of(lecture(), line_length=Console(width=300, file=io.StringIO()).width)
+    assert wide == text
