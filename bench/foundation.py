@@ -19,7 +19,8 @@ def mlp():
 """
 PROGRAMS = {
     "import": "import time; t = time.perf_counter(); import {name}; result = time.perf_counter() - t",
-    "build and summarise an MLP": MLP + """
+    "build and summarise an MLP": MLP
+    + """
 import time, io, numpy as np
 import jax; jax.devices()
 start = time.perf_counter()
@@ -28,7 +29,8 @@ lines = []
 model.summary(print_fn=lines.append)
 result = time.perf_counter() - start
 """,
-    "model(x) on one row": MLP + """
+    "model(x) on one row": MLP
+    + """
 import time, numpy as np, jax
 model = mlp()
 x = np.ones((1, 784), "float32")

@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     from lamina.core.pytree import value_and_grad as value_and_grad
     from lamina.core.remat import RematScope as RematScope
     from lamina.core.remat import remat as remat
-    from lamina.core.symbolic import SymbolicTensor as KerasTensor
+    from lamina.core.symbolic import SymbolicTensor
+
+    KerasTensor = SymbolicTensor
     from lamina.core.variable import Variable as Variable
     from lamina.initializers import Initializer as Initializer
     from lamina.layers import Input as Input

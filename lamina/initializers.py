@@ -24,14 +24,13 @@ from lamina.core.types import (
     DTypeLike,
     InitializerLike,
     SeedLike,
-    ShapeLike,
 )
 
 
 class Initializer(Configurable):
     """What makes the initial array of a variable. Subclasses define ``__call__``."""
 
-    def __call__(self, shape: ShapeLike, dtype: DTypeLike = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike = None) -> Array:
         """An array of this shape and dtype (``floatx`` when left out)."""
         raise ArgumentError(f"The initializer {type(self).__name__} does not define __call__.")
 
@@ -53,7 +52,7 @@ class Constant(Initializer):
     def __init__(self, value: ArrayLike = 0.0) -> None:
         self.value = value
 
-    def __call__(self, shape: ShapeLike, dtype: DTypeLike = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike = None) -> Array:
         value = np.asarray(self.value).astype(canonical(dtype))
         try:
             return jnp.asarray(np.broadcast_to(value, _sizes(shape)))
@@ -64,14 +63,14 @@ class Constant(Initializer):
 class Zeros(Initializer):
     """0 everywhere."""
 
-    def __call__(self, shape: ShapeLike, dtype: DTypeLike = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike = None) -> Array:
         return jnp.asarray(np.zeros(_sizes(shape), canonical(dtype)))
 
 
 class Ones(Initializer):
     """1 everywhere."""
 
-    def __call__(self, shape: ShapeLike, dtype: DTypeLike = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike = None) -> Array:
         return jnp.asarray(np.ones(_sizes(shape), canonical(dtype)))
 
 
@@ -85,7 +84,7 @@ class Identity(Initializer):
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
 
-    def __call__(self, shape: ShapeLike, dtype: DTypeLike = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike = None) -> Array:
         if len(shape) != 2:
             raise ShapeError(f"The Identity initializer makes matrices, not the shape {shape}.")
         return jnp.asarray((self.gain * np.eye(*_sizes(shape))).astype(canonical(dtype)))
@@ -132,9 +131,11 @@ class STFT(Initializer):
         try:
             return get_window(self.window, length, self.periodic)
         except ValueError:
-            raise unknown("window", self.window, ("hann", "hamming", "blackman", "bartlett")) from None
+            raise unknown(
+                "window", self.window, ("hann", "hamming", "blackman", "bartlett")
+            ) from None
 
-    def __call__(self, shape: ShapeLike, dtype: DTypeLike = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike = None) -> Array:
         length, _, frequencies = _sizes(shape)
         turns = np.outer(np.arange(length), np.arange(frequencies)) / (2 * (frequencies - 1))
         kernel = (np.cos if self.side == "real" else np.sin)(-2 * np.pi * turns)
@@ -172,14 +173,14 @@ class RandomNormal(RandomInitializer):
         self.mean = mean
         self.stddev = stddev
 
-    def __call__(self, shape: ShapeLike, dtype: DTypeLike = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike = None) -> Array:
         return random.normal(shape, self.mean, self.stddev, dtype, self.seed)
 
 
 class TruncatedNormal(RandomNormal):
     """Draws from the normal distribution without what is beyond two standard deviations."""
 
-    def __call__(self, shape: ShapeLike, dtype: DTypeLike = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike = None) -> Array:
         return random.truncated_normal(shape, self.mean, self.stddev, dtype, self.seed)
 
 
@@ -191,7 +192,7 @@ class RandomUniform(RandomInitializer):
         self.minval = minval
         self.maxval = maxval
 
-    def __call__(self, shape: ShapeLike, dtype: DTypeLike = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike = None) -> Array:
         return random.uniform(shape, self.minval, self.maxval, dtype, self.seed)
 
 
@@ -235,7 +236,7 @@ class VarianceScaling(RandomInitializer):
         self.input_axes = input_axes
         self.output_axes = output_axes
 
-    def __call__(self, shape: ShapeLike, dtype: DTypeLike = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike = None) -> Array:
         fan_in, fan_out = fans(shape, self.input_axes, self.output_axes)
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, n)
@@ -249,7 +250,7 @@ class VarianceScaling(RandomInitializer):
 
 
 def fans(
-    shape: ShapeLike,
+    shape: Sequence[int],
     input_axes: Sequence[int] | None = None,
     output_axes: Sequence[int] | None = None,
 ) -> tuple[int, int]:
@@ -330,7 +331,7 @@ class Orthogonal(RandomInitializer):
         super().__init__(seed)
         self.gain = gain
 
-    def __call__(self, shape: ShapeLike, dtype: DTypeLike = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike = None) -> Array:
         sizes = _sizes(shape)
         if len(sizes) < 2:
             raise ShapeError(f"The Orthogonal initializer needs two axes or more, not {sizes}.")
@@ -395,13 +396,13 @@ class _Exactly(Constant):
 
     keras_class_name = "Constant"
 
-    def __call__(self, shape: ShapeLike, dtype: DTypeLike = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike = None) -> Array:
         if np.shape(self.value) != _sizes(shape):
             raise _other_shape(self.value, shape)
         return super().__call__(shape, dtype)
 
 
-def _other_shape(value: Any, shape: ShapeLike) -> ShapeError:
+def _other_shape(value: Any, shape: Sequence[int]) -> ShapeError:
     return ShapeError(
         explain(
             "The initial value has another shape than the variable.",
@@ -410,5 +411,5 @@ def _other_shape(value: Any, shape: ShapeLike) -> ShapeError:
     )
 
 
-def _sizes(shape: ShapeLike | int) -> tuple[int, ...]:
+def _sizes(shape: Sequence[int] | int) -> tuple[int, ...]:
     return (shape,) if isinstance(shape, int) else tuple(shape)  # type: ignore[arg-type]

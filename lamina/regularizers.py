@@ -116,5 +116,7 @@ def deserialize(config: Config, custom_objects: CustomObjects = None) -> Any:
 
 def _factor(value: Any, name: str) -> float:
     if not hasattr(value, "__float__") or not 0 <= float(value) < math.inf:
-        raise ArgumentError(f"A regularizer's {name} is a finite number of 0 or more, not {value!r}.")
+        raise ArgumentError(
+            f"A regularizer's {name} is a finite number of 0 or more, not {value!r}."
+        )
     return float(value)

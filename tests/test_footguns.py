@@ -23,7 +23,12 @@ def fresh(model):
 
 def mlp():
     return keras.Sequential(
-        [keras.Input((4,)), layers.Dense(5, activation="relu"), layers.Dropout(0.5), layers.Dense(2)]
+        [
+            keras.Input((4,)),
+            layers.Dense(5, activation="relu"),
+            layers.Dropout(0.5),
+            layers.Dense(2),
+        ]
     )
 
 
@@ -31,7 +36,10 @@ CHANGES = {
     "activation": lambda m: setattr(m.layers[0], "activation", jnp.tanh),
     "weights by assign": lambda m: m.layers[0].kernel.assign(jnp.ones((4, 5))),
     "weights by set_weights": lambda m: m.set_weights([w * 0 + 1 for w in m.get_weights()]),
-    "use_bias": lambda m: (m.layers[0].bias.assign(jnp.ones(5)), m.layers[0].__setattr__("use_bias", False)),
+    "use_bias": lambda m: (
+        m.layers[0].bias.assign(jnp.ones(5)),
+        m.layers[0].__setattr__("use_bias", False),
+    ),
     "add a layer": lambda m: m.add(layers.Dense(2, bias_initializer="ones")),
     "pop a layer": lambda m: m.pop(),
     "policy": lambda m: setattr(m.layers[0], "dtype_policy", "mixed_bfloat16"),
@@ -55,7 +63,9 @@ def test_changes_of_a_layer_inside_a_list_are_seen():
         def __init__(self):
             super().__init__()
             self.blocks = [layers.Dense(4, kernel_initializer="identity") for _ in range(2)]
-            self.scales = {"out": layers.Rescaling(1.0) if hasattr(layers, "Rescaling") else layers.Identity()}
+            self.scales = {
+                "out": layers.Rescaling(1.0) if hasattr(layers, "Rescaling") else layers.Identity()
+            }
 
         def call(self, x):
             for block in self.blocks:
@@ -149,7 +159,9 @@ def test_weights_are_made_once_when_two_threads_read_first():
         layer = layers.Dense(64)
         layer.build((None, 64))
         seen = []
-        threads = [threading.Thread(target=lambda: seen.append(layer.kernel.numpy())) for _ in range(4)]
+        threads = [
+            threading.Thread(target=lambda: seen.append(layer.kernel.numpy())) for _ in range(4)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -37,17 +37,6 @@ class Dataset:
         return cls(lambda: (nest.map_structure(lambda a: a[i], arrays) for i in rows), size)
 
     @classmethod
-    def from_tensors(cls, tensors: Any, name: Any = None) -> "Dataset":
-        """One element."""
-        arrays = _arrays(tensors)
-        return cls(lambda: iter([arrays]), 1)
-
-    @classmethod
-    def from_generator(cls, generator: Callable[..., Any], *_: Any, **__: Any) -> "Dataset":
-        """What a function without arguments yields."""
-        return cls(lambda: iter(generator()), None)
-
-    @classmethod
     def range(cls, *args: int, **_: Any) -> "Dataset":
         """The numbers of Python's range."""
         numbers = np.arange(*args)
@@ -84,17 +73,6 @@ class Dataset:
                 yield unwrap(map_func(*shown) if isinstance(shown, tuple) else map_func(shown))
 
         return Dataset(make, self._length)
-
-    def filter(self, predicate: Callable[..., Any], name: Any = None) -> "Dataset":
-        """The elements for which ``predicate`` holds."""
-
-        def make() -> Iterator[Any]:
-            for each in self._make():
-                shown = tape.wrap(_arrays(each, jnp.asarray))
-                if predicate(*shown) if isinstance(shown, tuple) else predicate(shown):
-                    yield each
-
-        return Dataset(make, None)
 
     def shuffle(
         self,
@@ -135,15 +113,6 @@ class Dataset:
         length = count if self._length is None else min(count, self._length)
         return Dataset(lambda: itertools.islice(self._make(), count), length)
 
-    def skip(self, count: int, name: Any = None) -> "Dataset":
-        """All but the first elements."""
-        length = None if self._length is None else max(self._length - count, 0)
-        return Dataset(lambda: itertools.islice(self._make(), count, None), length)
-
-    def enumerate(self, start: int = 0, name: Any = None) -> "Dataset":
-        """Pairs of a number and an element."""
-        return Dataset(lambda: iter(enumerate(self._make(), start)), self._length)
-
     def prefetch(self, buffer_size: Any = None, name: Any = None) -> "Dataset":
         """The same elements."""
         return self
@@ -170,10 +139,6 @@ class Dataset:
         if self._length is None:
             raise StateError("The number of elements of this dataset is not known.")
         return self._length
-
-    def cardinality(self) -> int:
-        """The number of elements; -2 when it is not known."""
-        return -2 if self._length is None else self._length
 
 
 def _arrays(structure: Any, convert: Callable[[Any], Any] = np.asarray) -> Any:

@@ -16,7 +16,7 @@ from lamina.core.errors import LaminaError, ShapeError, explain
 from lamina.core.fingerprint import structure
 from lamina.core.layer import Layer
 from lamina.core.registry import late
-from lamina.core.symbolic import any_symbolic
+from lamina.core.symbolic import SymbolicTensor, any_symbolic
 from lamina.core.variable import Variable
 
 _replaced: list[tuple[type, str, Any]] = []
@@ -31,6 +31,7 @@ def open_all() -> None:
     _replace(Layer, "_weight_losses", _weight_losses)
     for name, method in operators.operator_methods().items():
         _replace(Variable, name, functools.partial(_variable_method, method))
+        _replace(SymbolicTensor, name, _described)
     for name in ("assign", "assign_add", "assign_sub"):
         _replace(Variable, name, _closed)
     _replace(late("losses.Loss"), "__call__", _recorded)
@@ -42,7 +43,7 @@ def open_all() -> None:
     _replace(optimizer, "__init__", _old_rates)
     for cls, names in (
         (optimizer, ("apply", "apply_gradients")),
-        (late("models.Model"), ("fit", "evaluate", "predict", "train_on_batch", "test_on_batch",
+        (late("training.trainer.Trainer"), ("fit", "evaluate", "predict", "train_on_batch", "test_on_batch",
                                 "predict_on_batch")),  # fmt: skip
     ):
         for name in names:
@@ -98,6 +99,10 @@ def _closed_but_numbers(original: Any) -> Any:
 
 def _is_pairs(value: Any) -> bool:
     return isinstance(value, zip)
+
+
+def _described(original: Any) -> Any:
+    return lambda self, *args: original(self, *unwrap(args))
 
 
 def _variable_method(method: Any, original: Any) -> Any:

@@ -5,7 +5,7 @@ import importlib.util
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from lamina.compat import keras_names, tf_names
@@ -13,7 +13,7 @@ from lamina.compat.tape import lifted
 from lamina.core.errors import explain, nearest
 
 ROOTS = ("tensorflow", "keras")
-_cache: dict[Any, Any] = {}
+_ABSENT = object()
 
 
 class Facade(ModuleType):
@@ -25,7 +25,7 @@ class Facade(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         found = _lookup(self.__name__, name)
-        if found is None:
+        if found is _ABSENT:
             raise AttributeError(missing(self.__name__, name))
         setattr(self, name, found)
         return found
@@ -100,7 +100,7 @@ def _names(module: str) -> list[str]:
 
 
 def _lookup(module: str, name: str) -> Any:
-    """What a name in a module of the facade stands for; None when nothing."""
+    """What a name in a module of the facade stands for; _ABSENT when nothing."""
     path = _keras_path(module)
     if path is None:
         table = tf_names.namespaces().get(module.removeprefix("tensorflow").lstrip("."), {})
@@ -114,7 +114,7 @@ def _lookup(module: str, name: str) -> Any:
         if found is not None and not isinstance(found, ModuleType):
             return _lifted(found) if path.partition(".")[2] in keras_names.LIFTED else found
     child = f"{module}.{name}"
-    return importlib.import_module(child) if _is_module(child) else None
+    return importlib.import_module(child) if _is_module(child) else _ABSENT
 
 
 def _entry(value: Any) -> Any:
@@ -127,11 +127,7 @@ def _entry(value: Any) -> Any:
 
 
 def _lifted(found: Any) -> Any:
-    if not isinstance(found, (FunctionType, BuiltinFunctionType)):
-        return found
-    if found not in _cache:
-        _cache[found] = lifted(found)
-    return _cache[found]
+    return lifted(found) if isinstance(found, FunctionType) else found
 
 
 def missing(module: str, name: str) -> str:

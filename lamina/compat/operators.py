@@ -24,7 +24,7 @@ _COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 
 def operator_methods() -> dict[str, Any]:
     """Methods for the operators, which record themselves on tapes."""
-    methods: dict[str, Any] = {"__getitem__": _item, "__iter__": _items}
+    methods: dict[str, Any] = {"__getitem__": _item}
     for name, op in OPERATORS.items():
         methods[f"__{name}__"] = _method(op)
         if name not in (*_COMPARISONS, "neg", "abs", "invert"):
@@ -36,10 +36,6 @@ def _item(self: Any, key: Any) -> Any:
     return tape.run(operator.getitem, (self, key))
 
 
-def _items(self: Any) -> Any:
-    return (self[index] for index in range(len(self)))
-
-
 def _method(op: str, swapped: bool = False) -> Any:
     def method(self: Any, *other: Any) -> Any:
         if other and (other[0] is None or isinstance(other[0], str)):
@@ -49,6 +45,11 @@ def _method(op: str, swapped: bool = False) -> Any:
     return method
 
 
+def _items(self: Tensor) -> Any:
+    return (self[index] for index in range(len(self)))
+
+
+Tensor.__iter__ = _items  # type: ignore[attr-defined]
 for _name, _each in operator_methods().items():
     setattr(Tensor, _name, _each)
 
@@ -71,16 +72,11 @@ class Variable(LaminaVariable, metaclass=_AnyVariable):
         self,
         initial_value: Any = None,
         trainable: bool | None = None,
-        validate_shape: bool = True,
-        caching_device: Any = None,
+        *_: Any,
         name: str | None = None,
-        variable_def: Any = None,
         dtype: Any = None,
-        import_scope: Any = None,
         constraint: Any = None,
-        synchronization: Any = None,
-        aggregation: Any = None,
-        shape: Any = None,
+        **__: Any,
     ) -> None:
         value = initial_value() if callable(initial_value) else initial_value
         value = unwrap(value)
@@ -88,10 +84,8 @@ class Variable(LaminaVariable, metaclass=_AnyVariable):
             value = value.value
         if dtype is None and not hasattr(value, "dtype"):
             dtype = constant_dtype(value)
-        # With floatx another than float32, Python's numbers are still float32 in TensorFlow.
-        super().__init__(
-            value, dtype=dtype, trainable=trainable is not False, name=name or "Variable"
-        )
+        trained = trainable is not False
+        super().__init__(value, dtype=dtype, trainable=trained, name=name or "Variable")
         self.constraint = constraint
 
     def read_value(self) -> Any:

@@ -94,6 +94,7 @@ def run(function: Callable[..., Any], args: Any = (), kwargs: Any = None) -> Any
     return step.result
 
 
+@functools.cache
 def lifted(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of arrays as one of the facade."""
 
@@ -177,10 +178,6 @@ class GradientTape:
         self.watch_accessed_variables = watch_accessed_variables
         self.recording = False
         self.place: Any = None
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all that was recorded."""
         self._steps: list[Step] = []
         self._known: dict[int, Any] = {}
         self._used = False
@@ -216,15 +213,6 @@ class GradientTape:
     def watched_variables(self) -> tuple[Variable, ...]:
         """The variables that were used or watched."""
         return tuple(each for each in self._known.values() if isinstance(each, Variable))
-
-    @contextlib.contextmanager
-    def stop_recording(self) -> Iterator[None]:
-        """Record nothing inside the block."""
-        before, self.recording = self.recording, False
-        try:
-            yield
-        finally:
-            self.recording = before
 
     def gradient(
         self,
@@ -287,24 +275,3 @@ class GradientTape:
                 for x, cotangent in zip(step.inputs, step.pull(cotangents), strict=True):
                     put(x, cotangent)
         return found
-
-    def jacobian(self, target: Any, sources: Any, **kwargs: Any) -> Any:
-        """Derivatives of each element of one target: shape of the target, then of the source."""
-        self._used, persistent = False, self.persistent
-        array = _array(target)
-        self.persistent = True
-        try:
-            rows = [
-                self.gradient(target, sources, row.reshape(array.shape), "zero")
-                for row in jnp.eye(array.size, dtype=array.dtype)
-            ]
-        finally:
-            self.persistent, self._used = persistent, True
-
-        def stacked(source: Any, *parts: Any) -> Any:
-            def join(*arrays: Any) -> Any:
-                return jnp.stack(arrays).reshape(*array.shape, *arrays[0].shape)
-
-            return run(join, parts)
-
-        return nest.map_structure(stacked, sources, *rows)

@@ -13,8 +13,8 @@ import contextvars
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from lamina.core.errors import LeakError, explain
 from lamina.core.types import Array
@@ -156,12 +156,12 @@ def write(variable: "Variable", array: Array) -> None:
     frame = _frame.get()
     if frame is not None and frame.trace.describing:
         return
-    if isinstance(array, jax.core.Tracer) and not variable.traced():
+    if isinstance(array, Tracer) and not variable.traced():
         raise LeakError(
             explain(
                 f"The variable '{variable.path}' was assigned inside a JAX transformation that "
                 "does not know of it.",
-                rule="what changes inside jit, grad, vmap or scan must go in and come out as values",
+                rule="what changes inside jit, grad, vmap or scan goes in and comes out as values",
                 fix="pass the model as an argument of the transformed function and return it, or "
                 "use model.stateless_call, lamina.grad or lamina.value_and_grad",
             )

@@ -12,14 +12,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from lamina.core import binding, compiled, input_spec, masking, nest, symbolic, tracking
 from lamina.core.binding import Frame, Trace
 from lamina.core.configurable import signature
 from lamina.core.dtypes import is_float
-from lamina.core.errors import LaminaError, ShapeError, StateError, explain
+from lamina.core.errors import LaminaError, ShapeError, explain
 from lamina.core.fingerprint import structure
 from lamina.core.graph import Node
+from lamina.core.holder import uninitialised
 from lamina.core.operation import first_line
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Nest
@@ -33,7 +35,7 @@ def dispatch(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Nest:
         if program is not None:
             return program.run(args)
     if not layer._lamina.initialised:
-        raise StateError(_uninitialised(layer))
+        raise uninitialised(layer)
     args = _arrays_from_lists(args)
     if symbolic.any_symbolic(args) or symbolic.any_symbolic(kwargs.values()):
         return describe(layer, args, kwargs)
@@ -54,15 +56,6 @@ def _arrays_from_lists(args: tuple[Any, ...]) -> tuple[Any, ...]:
     return args
 
 
-def _uninitialised(layer: Any) -> str:
-    name = type(layer).__name__
-    return explain(
-        f"The layer {name} was not initialised.",
-        rule="a layer's __init__ calls that of its base class before anything else",
-        fix=f"begin {name}.__init__ with super().__init__(**kwargs)",
-    )
-
-
 def _outermost(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Nest:
     """Run eagerly, then hand out what the trace collected."""
     clear_losses(layer)
@@ -71,7 +64,7 @@ def _outermost(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Nes
     hand_out(trace.losses)
     layer._lamina.lossy = bool(trace.losses)
     for x, mask in trace.masks.values():
-        if mask is not None and not isinstance(x, jax.core.Tracer):
+        if mask is not None and not isinstance(x, Tracer):
             if any(x is out for out in nest.flatten(outputs)):
                 masking.set_mask(x, mask)
     return outputs
@@ -88,7 +81,7 @@ def clear_losses(layer: Any) -> None:
 def hand_out(losses: list[tuple[Any, Any]]) -> None:
     """Keep collected losses with the layers that added them."""
     for layer, value in losses:
-        if not isinstance(value, jax.core.Tracer):
+        if not isinstance(value, Tracer):
             layer._lamina.losses.append(value)
 
 
@@ -175,7 +168,8 @@ def _evaluate_call(
 ) -> tuple[Any, list[Any]]:
     places = [i for i, x in enumerate(flat) if isinstance(x, SymbolicTensor)]
     masks = [flat[i].symbolic_mask for i in places]
-    training = binding.current().training if binding.current() else None
+    frame = binding.current()
+    training = frame.training if frame is not None else None
 
     def pure(masks: list[Any], args: Any, kwargs: Any) -> tuple[Nest, list[Any]]:
         with binding.bind(describing=True, training=training):
@@ -249,9 +243,7 @@ def bind_arguments(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     return bound
 
 
-def run(
-    layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], described: bool = False
-) -> Nest:
+def run(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], described: bool = False) -> Nest:
     """Run a layer's call on arrays, here and now.
 
     Args:
@@ -333,6 +325,8 @@ def _cast(values: Any, dtype: str) -> Any:
 
 
 def _cast_leaf(x: Any, dtype: str) -> Any:
+    if tracking.is_variable(x):
+        return x.value
     if isinstance(x, np.ndarray):
         if x.dtype == object or x.dtype.kind in "USO":
             return x
@@ -343,8 +337,6 @@ def _cast_leaf(x: Any, dtype: str) -> Any:
         if mask is not None:
             masking.set_mask(cast, mask)
         return cast
-    if tracking.is_variable(x):
-        return x.value
     return x
 
 

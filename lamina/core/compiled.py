@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax._src.core import trace_state_clean as outside_transformations
+from jax.core import Tracer
 
 from lamina.core import binding, masking, nest, tracking
 from lamina.core.fingerprint import Structure, structure
@@ -56,7 +57,7 @@ class Program:
         self.static = static
         self.training = training
         self.traces = 0
-        self.compiled = jax.jit(self._pure)
+        self.compiled: Any = jax.jit(self._pure)
 
     def _pure(self, values: list[Array], leaves: list[Array]) -> Any:
         self.traces += 1
@@ -135,7 +136,7 @@ class _Split:
         return nest.unflatten(self.treedef, filled)
 
 
-_HOLE = ("array",)
+_HOLE: Any = ("array",)
 _ONE = _One()
 
 
@@ -144,7 +145,7 @@ def ready(layer: Any, x: Any) -> Program | None:
     fast = layer._lamina.fast
     if fast is None or fast[0] != tracking.count() or not isinstance(x, _ARRAYS):
         return None
-    if isinstance(x, jax.core.Tracer) or not outside_transformations() or x.dtype == object:
+    if isinstance(x, Tracer) or not outside_transformations() or x.dtype == object:
         return None
     return fast[1]
 
@@ -183,7 +184,7 @@ def attempt(
 def _compilable(split: _Split) -> bool:
     if any(masking.get_mask(x) is not None for x in split.arrays):
         return False
-    if not split.arrays or any(isinstance(leaf, jax.core.Tracer) for leaf in split.arrays):
+    if not split.arrays or any(isinstance(leaf, Tracer) for leaf in split.arrays):
         return False
     if any(isinstance(x, np.ndarray) and x.dtype.kind in "OUS" for x in split.arrays):
         return False
@@ -199,7 +200,9 @@ def _build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     tensor = late("core.symbolic.SymbolicTensor")
 
     def stand_in(x: Any) -> Any:
-        return tensor((None, *x.shape[1:]) if x.ndim else (), x.dtype) if isinstance(x, _ARRAYS) else x
+        return (
+            tensor((None, *x.shape[1:]) if x.ndim else (), x.dtype) if isinstance(x, _ARRAYS) else x
+        )
 
     args, kwargs = nest.map_structure(stand_in, (args, kwargs))
     late("core.calling.describe_only")(layer, args, kwargs)

@@ -11,7 +11,7 @@ from lamina.core.types import Config
 _PLAIN = (bool, int, float, str, type(None))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def signature(function: Callable[..., Any]) -> inspect.Signature:
     """The signature of a function, remembered."""
     return inspect.signature(function)

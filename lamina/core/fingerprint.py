@@ -96,6 +96,12 @@ class Structure:
         return self._other(value, path)
 
     def _other(self, value: Any, path: tuple[str, ...]) -> Any:
+        parts = getattr(value, "fingerprint_parts", None)
+        if parts is not None:
+            return (type(value), self._freeze(parts(), path))
+        method_of = getattr(value, "__self__", None)
+        if tracking.is_layer(method_of):
+            return (value.__func__, self._layer(method_of, path))
         if isinstance(value, np.generic):
             return (type(value), value.item())
         if isinstance(value, np.ndarray) and value.size <= 1024 and value.dtype != object:
@@ -103,11 +109,6 @@ class Structure:
         if isinstance(value, Configurable) and not hasattr(value, "_nodes"):
             self.ours &= _is_ours(type(value))
             return (type(value), self._freeze(vars(value), path))
-        if hasattr(value, "fingerprint_parts"):
-            return (type(value), self._freeze(value.fingerprint_parts(), path))
-        method_of = getattr(value, "__self__", None)
-        if tracking.is_layer(method_of):
-            return (value.__func__, self._layer(method_of, path))
         if isinstance(value, FunctionType):
             self.ours &= _is_ours(value)
         elif callable(value) and not isinstance(value, type):

@@ -68,9 +68,7 @@ class Graph:
         GraphError: when an output cannot be computed from the inputs.
     """
 
-    def __init__(
-        self, inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]
-    ) -> None:
+    def __init__(self, inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]) -> None:
         self.inputs = list(inputs)
         self.outputs = list(outputs)
         visited, rank = self._trace_back()

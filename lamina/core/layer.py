@@ -1,72 +1,25 @@
 """`Layer`: a computation with variables. The face of the files beside it."""
 
 import functools
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from lamina.core import binding, calling, nest, pytree, remat, tracking
 from lamina.core.binding import Frame, Trace
 from lamina.core.configurable import signature
 from lamina.core.dtypes import DTypePolicy, get_policy, is_float
-from lamina.core.errors import ArgumentError, ShapeError, StateError, explain
+from lamina.core.errors import ArgumentError, StateError, explain
+from lamina.core.holder import LayerState, uninitialised
 from lamina.core.legacy import take_legacy_arguments
 from lamina.core.naming import auto_name, check_name
 from lamina.core.operation import Operation
 from lamina.core.registry import late, plain
 from lamina.core.symbolic import SymbolicTensor
-from lamina.core.types import (
-    Array, ArrayLike, Config, ConstraintLike, DTypeLike, DTypePolicyLike, InitializerLike, Nest,
-    RegularizerLike, ShapeLike,
-)  # fmt: skip
-from lamina.core.variable import Variable, materialize
+from lamina.core.types import Array, Config, DTypePolicyLike, Nest, RegularizerLike
+from lamina.core.weights import Weights
 
 
-class LayerState:
-    """What Lamina keeps about a layer, apart from the layer's own attributes."""
-
-    def __init__(self) -> None:
-        self.initialised = False
-        self.name = ""
-        self.path: str | None = None
-        self.trainable = True
-        self.built = False
-        self.building = False
-        self.policy: DTypePolicy = get_policy(None)
-        self.variables: list[Variable] = []
-        self.attached: dict[int, int] = {}
-        self.losses: list[Array] = []
-        self.lossy = False
-        self.build_shapes: dict[str, Any] = {}
-        self.given_input_shape: tuple[int | None, ...] | None = None
-        self.given_input_dtype: str | None = None
-        self.remat: Any = None
-        self.warned_mask = False
-        self.root: Any = None
-        """A weak reference to the outermost layer that called this one, the first time."""
-        self.forget()
-
-    def forget(self) -> None:
-        """Drop what is derived from the layer's structure."""
-        self.structure: Any = None
-        self.programs: dict[Any, Any] = {}
-        self.fast: Any = None
-
-    def remember_shapes(self, shapes: dict[str, Any]) -> None:
-        """Keep the shapes that the layer was built with, for its build config."""
-        self.build_shapes = {
-            name if name.endswith("_shape") else f"{name}_shape": shape
-            for name, shape in shapes.items()
-        }
-
-    def __getstate__(self) -> dict[str, Any]:
-        derived = {"programs": {}, "fast": None, "structure": None, "attached": {}, "root": None}
-        return {**vars(self), **derived}
-
-
-class Layer(Operation):
+class Layer(Weights, Operation):
     """A computation on arrays with variables of its own, and the layers inside it.
 
     A subclass makes its variables in ``build`` (or ``__init__``) with `add_weight` and computes in
@@ -89,7 +42,6 @@ class Layer(Operation):
     Array([1., 2.], dtype=float32)
     """
 
-    is_layer = True
     compilable = True
     rebuilds = False
     masks_itself = False
@@ -98,8 +50,6 @@ class Layer(Operation):
     input_spec: Any = None
     activity_regularizer: Any = None
     quantization_mode = None
-    _lamina: LayerState
-    _hidden = frozenset({"_lamina", "_given", "_nodes"})
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = super().__new__(cls, *args, **kwargs)
@@ -236,7 +186,9 @@ class Layer(Operation):
         rest = [trace.values[variable] for variable in self.non_trainable_variables]
         return (outputs, rest, losses) if return_losses else (outputs, rest)
 
-    def rematerialized_call(self, layer_call: Callable[..., Nest], *args: Any, **kwargs: Any) -> Nest:
+    def rematerialized_call(
+        self, layer_call: Callable[..., Nest], *args: Any, **kwargs: Any
+    ) -> Nest:
         """``layer_call`` with its intermediate values recomputed in the backward pass."""
         return remat.rematerialised(self, layer_call, args, kwargs)
 
@@ -247,211 +199,6 @@ class Layer(Operation):
             if inside is not None:
                 return inside
         return super()._only_node(what)
-
-    # --- variables ------------------------------------------------------------------------------
-
-    def add_weight(
-        self,
-        shape: ShapeLike | None = None,
-        initializer: InitializerLike = None,
-        dtype: DTypeLike = None,
-        trainable: bool = True,
-        autocast: bool = True,
-        regularizer: RegularizerLike = None,
-        constraint: ConstraintLike = None,
-        aggregation: str = "none",
-        overwrite_with_gradient: bool = False,
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> Variable:
-        """Make a variable of this layer; its array is made when it is first read.
-
-        Args:
-            shape: Its shape; a scalar when left out.
-            initializer: glorot_uniform for floats and zeros for other dtypes, when left out.
-            dtype: The policy's variable dtype when left out.
-            trainable: Whether training changes it.
-            regularizer: A function of the array whose value is added to the loss.
-            constraint: A function applied to the array after each step of an optimizer.
-        """
-        if not self._lamina.initialised:
-            raise StateError(calling._uninitialised(self))
-        if isinstance(shape, str):  # tf.keras's order: the name came first
-            name, shape = shape, kwargs.pop("_shape", None)
-        dtype = self.variable_dtype if dtype is None else dtype
-        if initializer is None:
-            initializer = "glorot_uniform" if is_float(dtype) else "zeros"
-        inside = binding.current() is not None
-        variable = Variable(
-            initializer,
-            () if shape is None else shape,
-            dtype,
-            trainable,
-            autocast,
-            aggregation,
-            name=name if name is not None else auto_name("variable"),
-            path=None if inside else f"{self._lamina.path or self.name}/{name or 'variable'}",
-        )
-        if regularizer is not None:
-            variable.regularizer = late("regularizers.get")(regularizer)
-        if constraint is not None:
-            variable.constraint = late("constraints.get")(constraint)
-        variable.overwrite_with_gradient = overwrite_with_gradient
-        self._lamina.variables.append(variable)
-        tracking.bump()
-        return variable
-
-    add_variable = add_weight
-
-    @property
-    def variables(self) -> list[Variable]:
-        """All variables: own ones, states of random generators, then those of sub-layers."""
-        found = self._own_weights()
-        found += [v for owner in self._owners() if not _is_metric(owner) for v in owner.owned_variables]
-        for layer in self._sublayers():
-            found += layer.variables
-        return tracking.unique(found)
-
-    @property
-    def weights(self) -> list[Variable]:
-        """All variables but the states of random generators: trainable ones of a layer first."""
-        found = self._own_weights()
-        for layer in self._sublayers():
-            found += layer.weights
-        return tracking.unique(found)
-
-    @property
-    def trainable_variables(self) -> list[Variable]:
-        """The variables that training changes; none of those of a frozen layer, at any depth."""
-        if not self.trainable:
-            return []
-        found = [v for v in self._lamina.variables if v.trainable]
-        for layer in self._sublayers():
-            found += layer.trainable_variables
-        return tracking.unique(found)
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:
-        """The variables that training does not change, states of random generators included."""
-        trained = {id(v) for v in self.trainable_variables}
-        return [v for v in self.variables if id(v) not in trained]
-
-    trainable_weights = trainable_variables
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """The weights that training does not change."""
-        trained = {id(v) for v in self.trainable_variables}
-        return [v for v in self.weights if id(v) not in trained]
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Copies of the weights' arrays, on the host."""
-        materialize(self.weights)
-        return [variable.numpy() for variable in self.weights]
-
-    def set_weights(self, weights: list[ArrayLike]) -> None:
-        """Set all weights; every shape is checked before the first one changes.
-
-        Raises:
-            ShapeError: naming the weight, when one does not fit; no weight is changed then.
-        """
-        own = self.weights
-        if len(own) != len(weights):
-            raise ShapeError(
-                explain(
-                    f"{self._who()} has {len(own)} weights, but {len(weights)} arrays were given.",
-                    met=", ".join(f"{v.path} {v.shape}" for v in own[:8]) or "a layer not built yet",
-                    fix="" if self.built else "call or build the layer first",
-                )
-            )
-        for variable, array in zip(own, weights, strict=True):
-            shape = np.shape(array)
-            if tuple(shape) != variable.shape:
-                raise ShapeError(
-                    explain(
-                        f"{self._who()}.set_weights: an array does not fit '{variable.path}'.",
-                        met=f"array {tuple(shape)}, weight {variable.shape}",
-                        rule="no weight was changed",
-                    )
-                )
-        for variable, array in zip(own, weights, strict=True):
-            variable.assign(array)
-
-    def count_params(self) -> int:
-        """Number of elements in all weights."""
-        if not self.built:
-            raise StateError(f"{self._who()} is not built, so its number of weights is not known.")
-        return sum(math.prod(v.shape) for v in self.weights)
-
-    def save_own_variables(self, store: Any) -> None:
-        """Put the arrays of the layer's own variables (not its sub-layers') into ``store``."""
-        for index, variable in enumerate(self._own_weights()):
-            store[str(index)] = variable.numpy()
-
-    def load_own_variables(self, store: Any) -> None:
-        """Set the layer's own variables from what `save_own_variables` stored."""
-        own = self._own_weights()
-        if len(store.keys()) != len(own):
-            raise ShapeError(
-                explain(
-                    f"{self._who()} has {len(own)} variables, but {len(store.keys())} are stored.",
-                    met=", ".join(f"{v.name} {v.shape}" for v in own) or "no variables",
-                    fix="" if own or self.built else "build the layer before loading weights",
-                )
-            )
-        arrays = [store[str(index)] for index in range(len(own))]
-        for variable, array in zip(own, arrays, strict=True):
-            if tuple(array.shape) != variable.shape:
-                raise ShapeError(
-                    f"{self._who()}: stored {tuple(array.shape)} does not fit '{variable.name}' "
-                    f"{variable.shape}."
-                )
-        for variable, array in zip(own, arrays, strict=True):
-            variable.assign(array)
-
-    def _own_weights(self) -> list[Variable]:
-        own = self._lamina.variables
-        return sorted(own, key=lambda v: not v.made_trainable)
-
-    # --- losses and metrics ---------------------------------------------------------------------
-
-    def add_loss(self, loss: Any) -> None:
-        """Add scalar losses to those of training; called in ``call``."""
-        frame = binding.current()
-        for value in nest.flatten(loss):
-            value = value() if callable(value) else value
-            if frame is None:
-                self._lamina.losses.append(value)
-                self._lamina.lossy = True
-            else:
-                frame.trace.losses.append((self, value))
-
-    @property
-    def losses(self) -> list[Array]:
-        """Losses added by the last call, then those of the weights' regularizers."""
-        frame = binding.current()
-        if frame is not None and frame.trace.losses:
-            inside = {id(each) for each in self._flatten_layers()}
-            added = [value for owner, value in frame.trace.losses if id(owner) in inside]
-        else:
-            added = [value for each in self._flatten_layers() for value in each._lamina.losses]
-        return added + self._weight_losses()
-
-    def _weight_losses(self) -> list[Array]:
-        return [v.regularizer(v.value) for v in self.trainable_variables if v.regularizer is not None]
-
-    @property
-    def metrics(self) -> list[Any]:
-        """Metrics held by the layer and its sub-layers."""
-        found = [owner for owner in self._owners() if _is_metric(owner)]
-        for layer in self._sublayers():
-            found += layer.metrics
-        return tracking.unique(found)
-
-    @property
-    def metrics_variables(self) -> list[Variable]:
-        """The variables of `metrics`."""
-        return [v for metric in self.metrics for v in metric.variables]
 
     # --- what the layer is ----------------------------------------------------------------------
 
@@ -470,7 +217,7 @@ class Layer(Operation):
         return self._lamina.path or self.name
 
     @property
-    def built(self) -> bool:
+    def built(self) -> bool:  # type: ignore[override]
         """Whether the layer's variables exist."""
         return self._lamina.built
 
@@ -480,7 +227,7 @@ class Layer(Operation):
         tracking.bump()
 
     @property
-    def trainable(self) -> bool:
+    def trainable(self) -> bool:  # type: ignore[override]
         """Whether training changes the layer's variables; setting it sets all sub-layers'."""
         return self._lamina.trainable
 
@@ -510,7 +257,7 @@ class Layer(Operation):
         return self._lamina.policy.variable_dtype
 
     @property
-    def variable_dtype(self) -> str:
+    def variable_dtype(self) -> str:  # type: ignore[override]
         """The dtype of the layer's variables."""
         return self._lamina.policy.variable_dtype
 
@@ -524,11 +271,17 @@ class Layer(Operation):
     def get_config(self) -> Config:
         """The constructor's arguments, and name, trainable and dtype, as plain values."""
         own = super().get_config() if type(self).__init__ is not Layer.__init__ else {}
-        base: Config = {"name": self.name, "trainable": self.trainable, "dtype": plain(self.dtype_policy)}
+        base: Config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": plain(self.dtype_policy),
+        }
         taken = _accepted(type(self))
         base = {key: value for key, value in base.items() if taken is None or key in taken}
         known = {key for key in own if key not in base and key not in _UNSAVED}
-        if self.activity_regularizer is not None and (taken is None or "activity_regularizer" in taken):
+        if self.activity_regularizer is not None and (
+            taken is None or "activity_regularizer" in taken
+        ):
             own["activity_regularizer"] = plain(self.activity_regularizer)
             known.add("activity_regularizer")
         return {**base, **{key: own[key] for key in own if key in known}}
@@ -548,95 +301,12 @@ class Layer(Operation):
             self.build(_tuples(config["input_shape"]))
         elif "shapes_dict" in config:
             shapes = {key: _tuples(shape) for key, shape in config["shapes_dict"].items()}
-            self.build(**shapes) if self._builds_itself() else self.build(next(iter(shapes.values())))
+            self.build(**shapes) if self._builds_itself() else self.build(
+                next(iter(shapes.values()))
+            )
         self._lamina.built = True
 
     # --- inside ---------------------------------------------------------------------------------
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(getattr(type(self), name, None), property):
-            object.__setattr__(self, name, value)
-            return
-        if type(value) in _CONTAINERS or tracking.is_tracked(value):
-            if not self._lamina.initialised and tracking.contains_tracked(value):
-                raise StateError(calling._uninitialised(self))
-            value = tracking.track(value, self)
-            self._attach(value)
-        elif binding.current() is None or self._changes_program(name, value):
-            tracking.bump()
-        old = self.__dict__.get(name)
-        object.__setattr__(self, name, value)
-        if old is not value and tracking.is_variable(old):
-            self._drop(old)
-
-    def __delattr__(self, name: str) -> None:
-        old = self.__dict__.get(name)
-        object.__delattr__(self, name)
-        self._drop(old)
-        tracking.bump()
-
-    def _drop(self, old: Any) -> None:
-        """Forget variables that no attribute holds any more."""
-        held = {id(v) for value in self._attributes().values() for _, v in tracking.walk(value)}
-        gone = {id(v) for _, v in tracking.walk(old)} - held
-        self._lamina.variables = [v for v in self._lamina.variables if id(v) not in gone]
-
-    def _attach(self, value: Any) -> None:
-        """Take in the variables and layers of a new attribute, in the order of their coming."""
-        state = self._lamina
-        for _, thing in tracking.walk(value):
-            if tracking.is_variable(thing):
-                if not any(thing is each for each in state.variables):
-                    state.variables.append(thing)
-            elif tracking.is_layer(thing):
-                state.attached.setdefault(id(thing), len(state.attached))
-        if state.initialised:
-            tracking.bump()
-
-    def _changes_program(self, name: str, value: Any) -> bool:
-        """Whether a write inside a call changes what one of Lamina's own layers computes."""
-        if type(self).__module__.partition(".")[0] != "lamina" or hasattr(value, "dtype"):
-            return False
-        return bool(self.__dict__.get(name) != value)
-
-    def _attributes(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k not in self._hidden}
-
-    def _fingerprinted(self) -> dict[str, Any]:
-        """The attributes that say what the layer computes."""
-        return self._attributes()
-
-    def _own_variables_with_keys(self) -> Iterator[tuple[str, Variable]]:
-        taken: dict[str, int] = {}
-        for variable in self._lamina.variables:
-            count = taken[variable.name] = taken.get(variable.name, -1) + 1
-            yield (f"{variable.name}_{count}" if count else variable.name), variable
-
-    def _things(self) -> list[Any]:
-        return tracking.unique(
-            thing for value in self._attributes().values() for _, thing in tracking.walk(value)
-        )
-
-    def _owners(self) -> list[Any]:
-        return [thing for thing in self._things() if tracking.is_owner(thing)]
-
-    def _sublayers(self) -> list["Layer"]:
-        """The layers held by attributes, in the order in which they came."""
-        order = self._lamina.attached
-        found = [thing for thing in self._things() if tracking.is_layer(thing) and thing is not self]
-        return sorted(found, key=lambda layer: order.get(id(layer), len(order)))
-
-    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list["Layer"]:
-        """The layer, its sub-layers and theirs, each once."""
-        found, stack = {}, [self]
-        while stack:
-            layer = stack.pop()
-            if id(layer) not in found:
-                found[id(layer)] = layer
-                if recursive or layer is self:
-                    stack += reversed(layer._sublayers())
-        layers = list(found.values())
-        return layers if include_self else layers[1:]
 
     def _overrides(self, method: str) -> bool:
         return getattr(type(self), method) is not getattr(Layer, method)
@@ -663,31 +333,12 @@ class Layer(Operation):
             found[names[0]] = next(iter(shapes.values()))
         return found
 
-    def _who(self) -> str:
-        frame = binding.current()
-        path = frame.path() if frame is not None else ""
-        named = self.name if not path or path.split("/")[-1] == self.name else f"{path}/{self.name}"
-        return f"{type(self).__name__} '{path if path.endswith(self.name) and path else named}'"
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_sublayers_in_order": self._sublayers()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        order = state.pop("_sublayers_in_order")
-        for name, value in state.items():
-            object.__setattr__(self, name, tracking.track(value, self))
-        self._lamina.attached = {id(layer): place for place, layer in enumerate(order)}
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Layer":
-        return pytree.copy_layer(self, memo)
 
 
 pytree.attach_methods(Layer)
 
-_CONTAINERS = (list, dict, tuple, tracking.TrackedList, tracking.TrackedDict)
 _UNSAVED = ("name", "trainable", "dtype", "activity_regularizer", "autocast", "kwargs")
 
 
@@ -698,7 +349,7 @@ def _building(build: Callable[..., None]) -> Callable[..., None]:
     def wrapper(self: Layer, *args: Any, **kwargs: Any) -> None:
         state = self._lamina
         if not state.initialised:
-            raise StateError(calling._uninitialised(self))
+            raise uninitialised(self)
         if state.building:  # super().build(...)
             build(self, *args, **kwargs)
             return
@@ -724,11 +375,7 @@ def _building(build: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-def _is_metric(owner: Any) -> bool:
-    return hasattr(owner, "update_state")
-
-
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _accepted(cls: type) -> frozenset[str] | None:
     """The names of a class's constructor arguments; None when it takes any."""
     parameters = signature(cls.__init__).parameters.values()
@@ -746,4 +393,3 @@ def _tuples(shape: Any) -> Any:
             return tuple(shape)
         return [_tuples(each) for each in shape]
     return shape
-

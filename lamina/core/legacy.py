@@ -24,7 +24,7 @@ def take_legacy_arguments(layer: Any, kwargs: dict[str, Any]) -> None:
     if kwargs.get("input_shape") is not None:
         shape = (batch, *_sizes(kwargs["input_shape"]))
     elif kwargs.get("batch_input_shape", kwargs.get("batch_shape")) is not None:
-        shape = tuple(kwargs.get("batch_input_shape", kwargs.get("batch_shape")))
+        shape = tuple(kwargs.get("batch_input_shape") or kwargs["batch_shape"])
     elif kwargs.get("input_dim") is not None:
         length = kwargs.get("input_length")
         shape = (batch, *(_sizes(length) if length is not None else ()), kwargs["input_dim"])
@@ -45,7 +45,9 @@ def _unexpected(layer: Any, name: str) -> str:
     known: list[str] = []
     for cls in type(layer).__mro__:
         if "__init__" in cls.__dict__ and cls is not object:
-            known += [key for key in signature(cls.__init__).parameters if key not in ("self", "kwargs")]
+            known += [
+                key for key in signature(cls.__init__).parameters if key not in ("self", "kwargs")
+            ]
     known = [key for key in dict.fromkeys(known) if key not in ("args",)]
     return explain(
         f"{type(layer).__name__} has no argument '{name}'. {nearest(name, known)}".rstrip(),

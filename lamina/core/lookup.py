@@ -23,7 +23,9 @@ def find(identifier: Any, kind: str, known: Mapping[str, Any]) -> Any:
     if isinstance(identifier, str):
         found = registry.registered_object(identifier, module_objects=known)
         if found is None:
-            raise unknown(kind, identifier, sorted(known, key=lambda name: (not name.islower(), name)))
+            raise unknown(
+                kind, identifier, sorted(known, key=lambda name: (not name.islower(), name))
+            )
         identifier = found
     elif isinstance(identifier, dict):
         identifier = from_config(identifier, known)
@@ -47,6 +49,6 @@ def from_config(config: Any, known: Mapping[str, Any], custom_objects: Any = Non
     if isinstance(config, dict) and config.get("module") is None:
         name = config.get("class_name")
         custom = registry.registered_object(name, custom_objects) if isinstance(name, str) else None
-        if custom is None and name in known and isinstance(known[name], type):
-            return known[name].from_config(config.get("config") or {})
+        if custom is None and isinstance(known.get(str(name)), type):
+            return known[str(name)].from_config(config.get("config") or {})
     return registry.deserialize(config, custom_objects)

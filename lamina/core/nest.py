@@ -1,4 +1,7 @@
-"""Arrays in nested lists, tuples and dicts. Layers, variables, symbolic tensors and None are leaves."""
+"""Arrays in nested lists, tuples and dicts.
+
+Layers, variables, symbolic tensors and None are leaves.
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -7,7 +7,7 @@ function abstractly.
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from lamina.core import symbolic
 from lamina.core.configurable import Configurable
@@ -18,7 +18,6 @@ from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Nest
 from lamina.core.variable import Variable
 
-F = TypeVar("F", bound=Callable[..., Any])
 OPS: dict[str, Callable[..., Any]] = {}
 """Every `@op` function by name."""
 
@@ -30,7 +29,7 @@ class Operation(Configurable):
     is not right.
     """
 
-    name: str
+    name: Any
     _nodes: list[Node]
 
     def __init__(self, name: str | None = None) -> None:
@@ -137,7 +136,10 @@ def _shown(x: Any) -> str:
 
 
 def op(
-    function: F | None = None, *, shape: Callable[..., Nest] | None = None, name: str | None = None
+    function: Callable[..., Any] | None = None,
+    *,
+    shape: Callable[..., Nest] | None = None,
+    name: str | None = None,
 ) -> Any:
     """Make an array function one that also takes symbolic tensors.
 

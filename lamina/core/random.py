@@ -10,12 +10,13 @@ Draws are `jax.random`'s. Outside transformations, small ones are computed on th
 import contextlib
 import contextvars
 import random as python_random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from lamina.core import threefry
 from lamina.core.configurable import Configurable
@@ -76,7 +77,7 @@ def make_key(seed: SeedLike = None) -> Any:
         return seed.next()
     if isinstance(seed, (int, np.integer)):
         return np.array([int(seed) & 0xFFFFFFFF, 0], np.uint32)
-    if hasattr(seed, "dtype") and jax.dtypes.issubdtype(seed.dtype, jax.dtypes.prng_key):
+    if hasattr(seed, "dtype") and jnp.issubdtype(seed.dtype, jax.dtypes.prng_key):
         return jax.random.key_data(seed)
     if hasattr(seed, "shape") and tuple(seed.shape) == (2,):
         return seed.value if hasattr(seed, "assign") else seed
@@ -133,9 +134,9 @@ def _advance(key: Array) -> Array:
     return key + jnp.array([0, 1], jnp.uint32)
 
 
-def _on_host(key: Any, shape: ShapeLike) -> bool:
+def _on_host(key: Any, shape: Sequence[int]) -> bool:
     return (
-        not isinstance(key, jax.core.Tracer)
+        not isinstance(key, Tracer)
         and all(isinstance(size, (int, np.integer)) for size in shape)
         and int(np.prod(shape)) <= HOST_LIMIT
         and late("core.compiled.outside_transformations")()
@@ -150,7 +151,7 @@ def _float(dtype: DTypeLike, what: str) -> str:
 
 
 def uniform(
-    shape: ShapeLike,
+    shape: Sequence[int],
     minval: ArrayLike = 0.0,
     maxval: ArrayLike = 1.0,
     dtype: DTypeLike = None,
@@ -170,7 +171,7 @@ def uniform(
 
 
 def normal(
-    shape: ShapeLike,
+    shape: Sequence[int],
     mean: ArrayLike = 0.0,
     stddev: ArrayLike = 1.0,
     dtype: DTypeLike = None,
@@ -186,7 +187,7 @@ def normal(
 
 
 def truncated_normal(
-    shape: ShapeLike,
+    shape: Sequence[int],
     mean: ArrayLike = 0.0,
     stddev: ArrayLike = 1.0,
     dtype: DTypeLike = None,
@@ -210,7 +211,7 @@ def _key(key: Any) -> Array:
 
 
 def randint(
-    shape: ShapeLike,
+    shape: Sequence[int],
     minval: ArrayLike,
     maxval: ArrayLike,
     dtype: DTypeLike = "int32",
@@ -269,7 +270,7 @@ def shuffle(x: ArrayLike, axis: int = 0, seed: SeedLike = None) -> Array:
 
 
 def gamma(
-    shape: ShapeLike, alpha: ArrayLike, dtype: DTypeLike = None, seed: SeedLike = None
+    shape: Sequence[int], alpha: ArrayLike, dtype: DTypeLike = None, seed: SeedLike = None
 ) -> Array:
     """Draws from the gamma distribution of this shape parameter, and scale 1."""
     return jax.random.gamma(
@@ -278,7 +279,7 @@ def gamma(
 
 
 def beta(
-    shape: ShapeLike,
+    shape: Sequence[int],
     alpha: ArrayLike,
     beta: ArrayLike,
     dtype: DTypeLike = None,
@@ -290,7 +291,7 @@ def beta(
 
 
 def binomial(
-    shape: ShapeLike,
+    shape: Sequence[int],
     counts: ArrayLike,
     probabilities: ArrayLike,
     dtype: DTypeLike = None,
@@ -298,9 +299,7 @@ def binomial(
 ) -> Array:
     """Draws of how many of ``counts`` trials succeed, each with this probability."""
     n, p = jnp.asarray(counts), jnp.asarray(probabilities)
-    return jax.random.binomial(
-        _key(make_key(seed)), n, p, tuple(shape), _float(dtype, "binomial")
-    )
+    return jax.random.binomial(_key(make_key(seed)), n, p, tuple(shape), _float(dtype, "binomial"))
 
 
 def set_random_seed(seed: int) -> None:
@@ -308,7 +307,7 @@ def set_random_seed(seed: int) -> None:
     if not isinstance(seed, (int, np.integer)):
         raise ArgumentError(f"A seed is an int, not {seed!r}.")
     python_random.seed(int(seed))
-    np.random.seed(int(seed) & 0xFFFFFFFF)  # noqa: NPY002 - the user's own draws
+    np.random.seed(int(seed) & 0xFFFFFFFF)
     set_seed(int(seed))
 
 

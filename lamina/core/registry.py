@@ -1,4 +1,4 @@
-"""The one late-binding table: what looks upward, by name; and the gate through which files name classes.
+"""The one late-binding table, and the gate through which files name classes.
 
 Three things live here because they are one question, "what does this name stand for?":
 
@@ -13,6 +13,7 @@ import contextlib
 import contextvars
 import functools
 import importlib
+import types
 from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType
 from typing import Any
@@ -46,12 +47,14 @@ TOP = ("lamina.models", "lamina.core.dtypes", "lamina.layers", "lamina.initializ
 
 _custom: dict[str, Any] = {}
 _names: dict[Any, str] = {}
-_scope: contextvars.ContextVar[Mapping[str, Any]] = contextvars.ContextVar("objects", default={})
+_scope: contextvars.ContextVar[Mapping[str, Any]] = contextvars.ContextVar(
+    "objects", default=types.MappingProxyType({})
+)
 unsafe: contextvars.ContextVar[bool] = contextvars.ContextVar("unsafe", default=False)
 """Whether the caller of the load in progress allowed code from the file to run."""
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def late(name: str) -> Any:
     """What a dotted name of a higher room stands for, imported now: ``late("ops.add")``."""
     room, _, attribute = name.rpartition(".")
@@ -83,7 +86,7 @@ def register(package: str = "Custom", name: str | None = None) -> Callable[[Any]
 
 def registered_name(thing: Any) -> str:
     """The name under which a class or function was registered, else its own."""
-    return _names.get(thing, thing.__name__)
+    return _names.get(thing) or thing.__name__
 
 
 def registered_object(
@@ -175,7 +178,7 @@ def serialize(thing: Any) -> Any:
         return {"class_name": "__ellipsis__", "config": {}}
     if hasattr(thing, "to_symbolic_config"):
         return thing.to_symbolic_config()
-    if isinstance(thing, type) or isinstance(thing, np.dtype):
+    if isinstance(thing, (type, np.dtype)):
         return np.dtype(thing).name
     if hasattr(thing, "get_config"):
         return _serialize_object(thing)
@@ -216,7 +219,10 @@ def _serialize_object(thing: Any) -> Config:
         "config": _json_ready(thing.get_config()),
         "registered_name": identity["registered_name"],
     }
-    for key, method in (("build_config", "get_build_config"), ("compile_config", "get_compile_config")):
+    for key, method in (
+        ("build_config", "get_build_config"),
+        ("compile_config", "get_compile_config"),
+    ):
         found = getattr(thing, method, None)
         extra = found() if found else None
         if extra is not None:
@@ -238,7 +244,7 @@ def _serialize_function(function: Callable[..., Any]) -> Config:
     if name is None or name == "<lambda>":
         raise FileError(
             explain(
-                f"{'A lambda' if name else 'A callable without a name'} cannot be written to a file.",
+                "A lambda, or a callable without a name, cannot be written to a file.",
                 rule="files hold names, never code",
                 fix="define a named function and decorate it with "
                 "@lamina.saving.register_keras_serializable()",
@@ -252,7 +258,7 @@ def _serialize_function(function: Callable[..., Any]) -> Config:
     }
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _room(module: str) -> str | None:
     """Keras's module name for one of ours: ``lamina.layers.dense`` is ``keras.layers``."""
     best = [k for k, ours in ROOMS.items() if module == ours or module.startswith(ours + ".")]
@@ -300,7 +306,9 @@ def deserialize(
     if isinstance(config, (list, tuple)):
         return [deserialize(each) for each in config]
     if not is_serialized(config):
-        return {k: deserialize(v) for k, v in config.items()} if isinstance(config, dict) else config
+        return (
+            {k: deserialize(v) for k, v in config.items()} if isinstance(config, dict) else config
+        )
     name, inner = config["class_name"], config["config"]
     if not isinstance(name, str):
         raise FileError(f"A class name is a string, not a {type(name).__name__}.")
@@ -312,7 +320,10 @@ def deserialize(
         raise FileError(f"The config of '{name}' is a {type(inner).__name__}, not a dict.")
     cls = find_class(config.get("module"), name, config.get("registered_name"))
     thing = cls.from_config(inner)
-    for key, method in (("build_config", "build_from_config"), ("compile_config", "compile_from_config")):
+    for key, method in (
+        ("build_config", "build_from_config"),
+        ("compile_config", "compile_from_config"),
+    ):
         if config.get(key) and hasattr(thing, method):
             getattr(thing, method)(config[key])
     return thing
@@ -352,7 +363,9 @@ def _public_class(module: str | None, name: str) -> type | None:
     for room in rooms:
         with contextlib.suppress(ModuleNotFoundError):
             loaded = importlib.import_module(room)
-            found = vars(loaded).get(name) if name in getattr(loaded, "__all__", vars(loaded)) else None
+            found = (
+                vars(loaded).get(name) if name in getattr(loaded, "__all__", vars(loaded)) else None
+            )
             if isinstance(found, type) and hasattr(found, "from_config"):
                 return found
     return None

@@ -64,7 +64,7 @@ def truncated_normal(
     key: np.ndarray, shape: tuple[int, ...], lower: float, upper: float
 ) -> np.ndarray:
     """float32 draws from the standard normal distribution between ``lower`` and ``upper``."""
-    ends = [np.float32(math.erf(each / math.sqrt(2))) for each in (lower, upper)]
+    ends = [math.erf(each / math.sqrt(2)) for each in (lower, upper)]
     drawn = np.float32(np.sqrt(2)) * erf_inv(uniform(key, shape, *ends))
     inner = np.nextafter(np.float32(lower), np.float32(np.inf))
     return np.clip(drawn, inner, np.nextafter(np.float32(upper), np.float32(-np.inf)))

@@ -62,17 +62,22 @@ for _name in ("append", "extend", "insert", "remove", "pop", "clear", "sort", "r
 for _name in ("update", "pop", "popitem", "clear", "setdefault", "__setitem__", "__delitem__"):
     _noticing(TrackedDict, _name)
 
-jax.tree_util.register_pytree_node(
-    TrackedList, lambda self: (tuple(self), None), lambda _, items: list(items)
-)
-jax.tree_util.register_pytree_with_keys(
-    TrackedDict,
-    lambda self: (
-        tuple((jax.tree_util.DictKey(k), self[k]) for k in sorted(self)),
-        tuple(sorted(self)),
-    ),
-    lambda keys, items: dict(zip(keys, items, strict=True)),
-)
+
+def _list_from(_: None, items: Any) -> Any:
+    return list(items)
+
+
+def _dict_from(keys: Any, items: Any) -> Any:
+    return dict(zip(keys, items, strict=True))
+
+
+def _keyed(tracked: TrackedDict) -> Any:
+    keys = tuple(sorted(tracked))
+    return tuple((jax.tree_util.DictKey(key), tracked[key]) for key in keys), keys
+
+
+jax.tree_util.register_pytree_node(TrackedList, lambda self: (tuple(self), None), _list_from)
+jax.tree_util.register_pytree_with_keys(TrackedDict, _keyed, _dict_from)
 
 
 def changed(container: TrackedList | TrackedDict) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from lamina.core import binding, random
 from lamina.core.dtypes import canonical, is_float, standardize_dtype
@@ -171,7 +172,7 @@ class Variable:
 
     def traced(self) -> bool:
         """Whether its own array belongs to a transformation in progress."""
-        return self.in_view or isinstance(self._array, jax.core.Tracer)
+        return self.in_view or isinstance(self._array, Tracer)
 
     @property
     def made(self) -> bool:
@@ -269,7 +270,19 @@ def _binary(name: str, function: Callable[[Any, Any], Any], swapped: bool) -> Ca
     return method
 
 
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
+for _name in (
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "and",
+    "or",
+    "xor",
+):
     _function = getattr(operator, f"__{_name}__")
     setattr(Variable, f"__{_name}__", _binary(f"__{_name}__", _function, swapped=False))
     setattr(Variable, f"__r{_name}__", _binary(f"__r{_name}__", _function, swapped=True))

@@ -28,9 +28,9 @@ class Merge(Layer):
 
     def call(self, inputs: Sequence[Array]) -> Array:
         self.compute_output_shape(_shapes(inputs))
-        return self.merge(list(inputs))
+        return self.join(list(inputs))
 
-    def merge(self, inputs: list[Array]) -> Array:
+    def join(self, inputs: list[Array]) -> Array:
         """The combination of inputs, element by element."""
         rank = max(x.ndim for x in inputs)
         same = [jnp.expand_dims(x, tuple(range(1, 1 + rank - x.ndim))) for x in inputs]
@@ -57,7 +57,7 @@ class Merge(Layer):
         ones = [
             SymbolicTensor((1,) * x.ndim, dtype) for x, dtype in zip(inputs, dtypes, strict=True)
         ]
-        output = SymbolicTensor(shape, evaluate(self.merge, ones).dtype)
+        output = SymbolicTensor(shape, evaluate(self.join, ones).dtype)
         masks = [x.symbolic_mask for x in inputs]
         if self._passes_mask(masks):
             rank = max(mask.ndim for mask in masks if mask is not None)
@@ -164,7 +164,7 @@ class Concatenate(Merge):
         super().__init__(**kwargs)
         self.axis = axis
 
-    def merge(self, inputs: list[Array]) -> Array:
+    def join(self, inputs: list[Array]) -> Array:
         return jnp.concatenate(inputs, self.axis)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
@@ -222,7 +222,7 @@ class Dot(Merge):
         self.axes = axes
         self.normalize = normalize
 
-    def merge(self, inputs: list[Array]) -> Array:
+    def join(self, inputs: list[Array]) -> Array:
         first, second = self._axes([x.shape for x in inputs])
         x, y = inputs
         if self.normalize:

@@ -32,8 +32,8 @@ class Loss(Configurable):
     Subclasses define ``call(y_true, y_pred)``, which gives one value for each sample or position.
 
     >>> class Cubic(Loss):
-    ...     def call(self, y_true, y_pred):
-    ...         return jnp.mean(jnp.abs(y_true - y_pred) ** 3, axis=-1)
+    ...     def call(self, true, pred):
+    ...         return jnp.mean(jnp.abs(true - pred) ** 3, axis=-1)
     >>> float(Cubic()([[0.0]], [[2.0]]))
     8.0
     """

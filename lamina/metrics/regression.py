@@ -119,15 +119,16 @@ class R2Score(Metric):
 
     def result(self) -> Array:
         """The score."""
-        total = self.squared_sum - self.sum * (self.sum / self.count)
-        score = 1 - self.total_mse / total
+        count, sums, samples = self.count.value, self.sum.value, self.num_samples.value
+        total = self.squared_sum.value - sums * sums / count
+        score = 1 - self.total_mse.value / total
         score = jnp.where(jnp.isinf(score), 0, score)
         if self.class_aggregation == "uniform_average":
             score = jnp.mean(score)
         elif self.class_aggregation == "variance_weighted_average":
             score = jnp.sum(total * score) / jnp.sum(total)
         if self.num_regressors:
-            free = self.num_samples - self.num_regressors - 1
-            adjusted = 1 - (1 - score) * (self.num_samples - 1) / jnp.where(free > 0, free, 1)
+            free = samples - self.num_regressors - 1
+            adjusted = 1 - (1 - score) * (samples - 1) / jnp.where(free > 0, free, 1)
             score = jnp.where(free > 0, adjusted, score)
         return score

@@ -55,7 +55,7 @@ def clone_model(
         copy = copies[id(layer)]
         if not isinstance(copy, Layer):
             raise ArgumentError(
-                f"clone_function gave a {type(copy).__name__} for '{layer.name}'; a layer is needed."
+                f"clone_function gave no layer for '{layer.name}' but a {type(copy).__name__}."
             )
         return copy
 

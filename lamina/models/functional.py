@@ -116,7 +116,11 @@ def _fitted(model: Model, x: Any, reference: SymbolicTensor) -> Any:
     if len(shape) == len(wanted) + 1 and shape[-1] == 1:
         x = x[..., 0]
     elif len(shape) == len(wanted) - 1 and wanted and wanted[-1] == 1:
-        x = x[..., None] if not isinstance(x, SymbolicTensor) else registry.late("ops.expand_dims")(x, -1)
+        x = (
+            x[..., None]
+            if not isinstance(x, SymbolicTensor)
+            else registry.late("ops.expand_dims")(x, -1)
+        )
     shape = declared_shape(x)
     if len(shape) != len(wanted) or any(
         a is not None and b is not None and a != b for a, b in zip(shape, wanted, strict=True)
@@ -319,7 +323,9 @@ class _Rebuilder:
 def _revive_operation(config: Config) -> Any:
     if op_config.is_op(config):
         return op_config.StoredOp(config)
-    op = registry.deserialize({k: v for k, v in config.items() if k not in ("name", "inbound_nodes")})
+    op = registry.deserialize(
+        {k: v for k, v in config.items() if k not in ("name", "inbound_nodes")}
+    )
     if not isinstance(op, Layer):
         raise FileError(f"'{config.get('class_name')}' is no layer, so it cannot be in a graph.")
     return op

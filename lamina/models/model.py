@@ -101,10 +101,6 @@ class Model(Trainer, Layer):
         """The layers directly inside the model, in Keras's order."""
         return self._flatten_layers(include_self=False, recursive=False)
 
-    @layers.setter
-    def layers(self, value: Any) -> None:
-        raise ArgumentError("`layers` is what a model finds inside itself; choose another name.")
-
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer with this name, or at this place in `layers`.
 
@@ -245,8 +241,10 @@ class Model(Trainer, Layer):
 
 
 def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    return len(args) >= 2 or (len(args) == 1 and "outputs" in kwargs) or (
-        "inputs" in kwargs and "outputs" in kwargs
+    return (
+        len(args) >= 2
+        or (len(args) == 1 and "outputs" in kwargs)
+        or ("inputs" in kwargs and "outputs" in kwargs)
     )
 
 

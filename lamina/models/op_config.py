@@ -1,4 +1,4 @@
-"""Ops in a graph's config, as Keras writes them: a class for each op, its static arguments inside."""
+"""Ops in a graph's config, as Keras writes them: a class for each, its static arguments inside."""
 
 import inspect
 from typing import Any
@@ -28,7 +28,9 @@ def write(op: FunctionOperation, static: dict[str, Any]) -> Config:
 
 
 def _plain(value: Any) -> Any:
-    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else serialize(value)
+    return (
+        [_plain(each) for each in value] if isinstance(value, (list, tuple)) else serialize(value)
+    )
 
 
 def is_op(config: Config) -> bool:

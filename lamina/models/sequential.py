@@ -240,5 +240,3 @@ def _not_a_layer(model: Sequential, layer: Any) -> str:
     if isinstance(layer, type) and issubclass(layer, Layer):
         return f"{model._who()} takes layers, not classes: write {layer.__name__}(...)."
     return f"{model._who()} takes layers; this is {describe_value(layer)}."
-
-

@@ -71,7 +71,9 @@ def elementwise(function: F | None = None, *, arrays: int | None = None) -> Any:
         named = {**dict(zip(parameters, args, strict=False)), **kwargs}
         values = [named[name] for name in names if name in named]
         shape = broadcast_shapes(function.__name__, [_shape(x) for x in values if _is_array(x)])
-        kinds = tuple((k, _kind(v) if k in names else (type(v), v)) for k, v in named.items())
+        kinds = tuple(
+            (k, _kind(v) if k in names else (type(v), axes_tuple(v))) for k, v in named.items()
+        )
         return SymbolicTensor(shape, _result_dtype(function, kinds))
 
     return array_op(len(names), rule)(function)
@@ -134,7 +136,7 @@ def _result_dtype(function: Callable[..., Any], kinds: tuple[tuple[str, Any], ..
 
 def as_numbers(x: Any, *others: Any) -> Any:
     """``x`` as int32 when it and ``others`` are all bool; as it is otherwise."""
-    return jnp.asarray(x, "int32") if jnp.result_type(x, *others) == bool else x
+    return jnp.asarray(x, "int32") if jnp.issubdtype(jnp.result_type(x, *others), bool) else x
 
 
 def as_floats(x: Any) -> Any:

@@ -218,7 +218,8 @@ def max_pool(
     inputs = jnp.asarray(inputs)
     floating = jnp.issubdtype(inputs.dtype, jnp.floating)
     lowest = -jnp.inf if floating else jnp.iinfo(inputs.dtype).min
-    return _pool(inputs, lowest, lax.max, *_windows(inputs, pool_size, strides, data_format), padding)
+    window, step = _windows(inputs, pool_size, strides, data_format)
+    return _pool(inputs, lowest, lax.max, window, step, padding)
 
 
 @array_op()

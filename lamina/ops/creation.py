@@ -71,7 +71,7 @@ def copy(x: ArrayLike) -> Array:
     return jnp.array(x)
 
 
-def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None) -> Array:  # noqa: N803
+def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None) -> Array:
     """The matrix of N rows and M columns with ones on its ``k``-th diagonal."""
     return jnp.eye(N, M, k, canonical(dtype))
 
@@ -81,7 +81,7 @@ def identity(n: int, dtype: DTypeLike = None) -> Array:
     return jnp.eye(n, dtype=canonical(dtype))
 
 
-def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None) -> Array:  # noqa: N803
+def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = None) -> Array:
     """The matrix of N rows and M columns with ones on and below its ``k``-th diagonal."""
     return jnp.tri(N, M, k, canonical(dtype))
 
@@ -147,7 +147,7 @@ def geomspace(
 
 
 @array_op()
-def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Array:  # noqa: N803
+def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Array:
     """The matrix whose N columns are powers of the vector, falling unless ``increasing``."""
     return jnp.vander(jnp.asarray(x), N, increasing)
 

@@ -262,7 +262,7 @@ def _clip(probabilities: Array) -> Array:
 
 def _binary_losses(y_true: Array, y_pred: Array, from_logits: bool) -> Array:
     if from_logits:
-        return jax.nn.softplus(y_pred) - y_true * y_pred
+        return y_true * jax.nn.softplus(-y_pred) + (1 - y_true) * jax.nn.softplus(y_pred)
     y_pred = _clip(y_pred)
     return -(y_true * jnp.log(y_pred) + (1 - y_true) * jnp.log(1 - y_pred))
 

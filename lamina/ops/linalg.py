@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
+from jax.core import Tracer
 
 from lamina.core.dtypes import canonical
 from lamina.core.errors import ArgumentError, ShapeError, explain
@@ -51,7 +52,7 @@ def matmul(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @array_op(2)
 def dot(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """The sum of products over the last axis of x1 and the second to last (or only) of x2."""
+    """Sums of products: the last axis of x1 meets the only, or second to last, of x2."""
     return jnp.dot(x1, x2)
 
 
@@ -200,7 +201,7 @@ def cholesky(x: ArrayLike, upper: bool = False) -> Array:
         ArgumentError: where a matrix is not positive definite (inside `jax.jit` it gives NaN).
     """
     result = jnp.linalg.cholesky(as_floats(x), upper=upper)
-    if not isinstance(result, jax.core.Tracer) and bool(jnp.isnan(result).any()):
+    if not isinstance(result, Tracer) and bool(jnp.isnan(result).any()):
         raise ArgumentError("ops.cholesky needs positive definite matrices; this is not one.")
     return result
 
@@ -209,7 +210,8 @@ def cholesky(x: ArrayLike, upper: bool = False) -> Array:
 def cholesky_inverse(x: ArrayLike, upper: bool = False) -> Array:
     """The inverse of the matrix whose Cholesky factor is ``x``."""
     factor = as_floats(x)
-    root = jsl.solve_triangular(factor, jnp.eye(factor.shape[-1], dtype=factor.dtype), lower=not upper)
+    identity = jnp.eye(factor.shape[-1], dtype=factor.dtype)
+    root = jsl.solve_triangular(factor, identity, lower=not upper)
     return root @ root.T if upper else root.T @ root
 
 

@@ -318,9 +318,7 @@ def sparse_categorical_crossentropy(
 
 
 @array_op(2)
-def binary_crossentropy(
-    target: ArrayLike, output: ArrayLike, from_logits: bool = False
-) -> Array:
+def binary_crossentropy(target: ArrayLike, output: ArrayLike, from_logits: bool = False) -> Array:
     """-target * log(output) - (1 - target) * log(1 - output), element by element.
 
     ``target`` and ``output`` are probabilities of one shape; ``output`` logits where
@@ -405,13 +403,20 @@ def dot_product_attention(
 
 
 def _capped_attention(
-    query: Array, key: Array, value: Array, bias: Any, mask: Any, scale: Any, causal: bool, cap: float
+    query: Array,
+    key: Array,
+    value: Array,
+    bias: Any,
+    mask: Any,
+    scale: float | None,
+    causal: bool,
+    cap: float,
 ) -> Array:
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
     repeats = query.shape[2] // key.shape[2]
     key, value = (jnp.repeat(x, repeats, 2) for x in (key, value))
-    logits = jnp.einsum("btnh,bsnh->bnts", query, key, preferred_element_type="float32") * scale
-    logits = logits if bias is None else logits + bias
+    logits = jnp.einsum("btnh,bsnh->bnts", query, key, preferred_element_type="float32")
+    logits = logits * factor if bias is None else logits * factor + bias
     logits = logits / (1 + jnp.abs(logits) / cap)
     seen = jnp.ones(logits.shape, bool) if mask is None else jnp.broadcast_to(mask, logits.shape)
     seen = jnp.tril(seen) if causal else seen

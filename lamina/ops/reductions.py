@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from lamina.core.errors import ArgumentError
 from lamina.core.types import Array, ArrayLike, DTypeLike
@@ -29,9 +30,7 @@ def sum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 @array_op()
-def prod(
-    x: ArrayLike, axis: Axis = None, keepdims: bool = False, dtype: DTypeLike = None
-) -> Array:
+def prod(x: ArrayLike, axis: Axis = None, keepdims: bool = False, dtype: DTypeLike = None) -> Array:
     """The product over axes, in ``dtype`` when given."""
     return jnp.prod(x, axis=axes_tuple(axis), keepdims=keepdims, dtype=dtype)
 
@@ -232,7 +231,7 @@ def bincount(
     if sparse:
         raise ArgumentError("ops.bincount: there are no sparse arrays here; leave `sparse` out.")
     x = jnp.asarray(x)
-    traced = isinstance(x, jax.core.Tracer)
+    traced = isinstance(x, Tracer)
     if traced and not minlength:
         raise ArgumentError("ops.bincount: give minlength, as the result's size depends on values.")
     length = minlength if traced or not x.size else builtins.max(minlength, int(x.max()) + 1)
@@ -272,9 +271,7 @@ def unique(
 
 
 @array_op(2)
-def isin(
-    x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool = False
-) -> Array:
+def isin(x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool = False) -> Array:
     """Whether each element of x1 is among those of x2."""
     return jnp.isin(x1, x2, assume_unique=assume_unique, invert=invert)
 
@@ -395,9 +392,7 @@ def nanquantile(
     x: ArrayLike, q: ArrayLike, axis: Axis = None, method: str = "linear", keepdims: bool = False
 ) -> Array:
     """`quantile` of the elements that are not NaN."""
-    return jnp.nanquantile(
-        as_floats(x), q, axis=axes_tuple(axis), method=method, keepdims=keepdims
-    )
+    return jnp.nanquantile(as_floats(x), q, axis=axes_tuple(axis), method=method, keepdims=keepdims)
 
 
 @array_op(2)

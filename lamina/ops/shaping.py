@@ -37,9 +37,7 @@ def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> Array:
 
 
 @array_op()
-def moveaxis(
-    x: ArrayLike, source: int | Sequence[int], destination: int | Sequence[int]
-) -> Array:
+def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:
     """The axes ``source`` moved to ``destination``, the others in their order."""
     return jnp.moveaxis(x, source, destination)
 
@@ -103,7 +101,7 @@ def flipud(x: ArrayLike) -> Array:
 @array_op()
 def rot90(array: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
     """The plane of two axes turned by 90 degrees ``k`` times, from the first to the second."""
-    return jnp.rot90(array, k, tuple(axes))
+    return jnp.rot90(array, k, (axes[0], axes[1]))
 
 
 @array_op()

@@ -345,7 +345,7 @@ class Optimizer(Configurable):
     def iterations(self) -> Any:
         """How many steps were made; with gradient accumulation, whole ones."""
         steps = self.gradient_accumulation_steps
-        return self._iterations // steps if steps else self._iterations
+        return self._iterations.value // steps if steps else self._iterations
 
     @property
     def scheduled(self) -> bool:
@@ -456,7 +456,8 @@ class Optimizer(Configurable):
         variables = self._trainable_variables
         grads = self._sorted(list(grads), trainable_variables or variables)
         missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
-        if missing and (trainable_variables is None or len(trainable_variables) == len(variables)):
+        whole = trainable_variables is None or len(trainable_variables) == len(variables)
+        if whole and 0 < len(missing) < len(variables):
             warnings.warn(
                 f"These variables have no gradient, so they do not change: {missing}.", stacklevel=2
             )
@@ -613,7 +614,6 @@ class Optimizer(Configurable):
                 stacklevel=2,
             )
             return
-        self.built or self.build([])
         self.set_weights([np.asarray(store[str(index)]) for index in range(len(store))])
 
     # --- optimizers of one's own, in the form of Keras --------------------------------------------

@@ -63,7 +63,7 @@ def save_model(
         _write_archive(model, filepath, texts, skip, None)
     elif zipped is not False:
         with archive.replacing(Path(filepath)) as file:
-            _write_archive(model, file, texts, skip, Path(file.name).parent if isinstance(file.name, str) else Path(filepath).resolve().parent)
+            _write_archive(model, file, texts, skip, Path(filepath).resolve().parent)
     else:
         with archive.replacing_folder(Path(filepath)) as folder:
             for member, text in texts.items():

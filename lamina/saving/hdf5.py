@@ -97,7 +97,7 @@ class Reader:
             array = np.asarray(dataset[()])
         except (OSError, ValueError) as error:
             raise FileError(f"'{self.name}': '{dataset.name}' cannot be read: {error}") from error
-        return array.view(_special(dataset)) if array.dtype.kind == "V" else array
+        return array.view(ml_dtypes.bfloat16) if array.dtype.str == "|V2" else array
 
     def close(self) -> None:
         """Close the HDF5 files, not the binary files below them."""
@@ -130,9 +130,9 @@ class Reader:
             raise self._refusal(path, "its data lie in another file")
         if any(layout.get_filter(i)[0] not in FILTERS for i in range(layout.get_nfilters())):
             raise self._refusal(path, "it is packed by a filter other than gzip")
-        if dataset.shape is None or dataset.dtype.kind not in "biufcV":
-            raise self._refusal(path, "it is no array of numbers")
-        if dataset.dtype.kind == "V" and _special(dataset) is None:
+        if dataset.shape is None or dataset.dtype.kind not in "biufcV" or (
+            dataset.dtype.kind == "V" and dataset.dtype.str not in ("|V1", "|V2")
+        ):
             raise self._refusal(path, "it is no array of numbers")
         return dataset
 
@@ -144,18 +144,6 @@ class Reader:
                 fix="ask whoever made the file to save the model again",
             )
         )
-
-
-def _special(dataset: h5py.Dataset) -> np.dtype | None:
-    """The dtype that NumPy does not have, by the name beside the dataset (bfloat16, float8_...)."""
-    if dataset.dtype.names or dataset.dtype.subdtype or "dtype" not in dataset.attrs:
-        return None
-    stored = dataset.attrs.get_id("dtype")
-    name = dataset.attrs["dtype"] if stored.shape == () else None
-    found = getattr(ml_dtypes, name, None) if isinstance(name, str) else None
-    if not isinstance(found, type) or not issubclass(found, np.generic):
-        return None
-    return np.dtype(found) if np.dtype(found).itemsize == dataset.dtype.itemsize else None
 
 
 class Writer:

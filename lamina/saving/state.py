@@ -116,7 +116,7 @@ class _Plan:
             return
         hint = "" if layer.built else " (the layer is not built)"
         self.problems.append(
-            f"{_called(place, layer)}{hint}: model {_variables(own)}, file {_stored(arrays)}"
+            f"{_called(place, layer)}{hint}: model {_variables(own)}; file {_stored(arrays)}"
         )
 
     def _plan_optimizer(self, place: str, optimizer: Any, arrays: Arrays) -> None:
@@ -133,7 +133,7 @@ class _Plan:
         if fits(own, arrays):
             self.steps += [(variable, arrays, str(i)) for i, variable in enumerate(own)]
             return
-        line = f"{_called(place, optimizer)}: model {_variables(own)}, file {_stored(arrays)}"
+        line = f"{_called(place, optimizer)}: model {_variables(own)}; file {_stored(arrays)}"
         (self.problems if self.whole else self.left).append(line)
 
     def _plan_extras(self) -> None:
@@ -149,7 +149,7 @@ class _Plan:
             if fits(variables, found):
                 self.steps += [(v, found, str(number)) for number, v in enumerate(variables)]
             elif variables or not hasattr(owner, "update_state"):  # a metric without data yet
-                line = f"model {_variables(variables)}, file {_stored(found)}"
+                line = f"model {_variables(variables)}; file {_stored(found)}"
                 missing.append(f"{key} ({type(owner).__name__}): {line}")
         if self.whole:
             self.problems += [*missing, *(f"{key}: model none" for key in sorted(unused))]
@@ -162,20 +162,21 @@ class _Plan:
             own = [v for v in layer._own_weights() if id(v) not in covered]
             if own and id(layer) not in self.places and id(layer) not in passed:
                 self.problems.append(
-                    f"{_called(layer.path, layer)}: model {_variables(own)}, file none"
+                    f"{_called(layer.path, layer)}: model {_variables(own)}; file none"
                 )
         optimizer = getattr(self.model, "optimizer", None)
         if self.whole and optimizer is not None and id(optimizer) not in self.places:
             self.problems.append(f"{_called('optimizer', optimizer)}: file none")
 
     def _find_unused(self) -> None:
+        compiled = self.whole and getattr(self.model, "optimizer", None) is not None
         known = {f"{place}/vars" if place else "vars" for place, _ in self.places.values()}
         for place, datasets in self.reader.groups.items():
             if datasets and place not in known and place.split("/")[0] != EXTRAS:
                 arrays = Arrays(self.reader, datasets)
-                if self.whole or not _of_optimizer(arrays):
+                if compiled or not _of_optimizer(arrays):
                     self.problems.append(
-                        f"{place.removesuffix('/vars')}: model none, file {_stored(arrays)}"
+                        f"{place.removesuffix('/vars')}: model none; file {_stored(arrays)}"
                     )
 
     def apply(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import jax
 
 from lamina.core.errors import DTypeError, describe_value, explain
+from lamina.core.registry import late
 
 Kind = Literal["train", "test", "predict"]
 Logs = Mapping[str, Any] | None
@@ -26,6 +27,8 @@ class Callback:
     """
 
     params: dict[str, Any] = {}
+    runs_user_code = True
+    """Whether code that we do not know runs in its events, which may keep arrays of the model."""
     _model: Any = None
 
     def set_params(self, params: dict[str, Any]) -> None:
@@ -49,6 +52,12 @@ class Callback:
             getattr(getattr(self, name), "__func__", None) is not getattr(Callback, name)
             for name in names
         )
+
+    def observe(self, kind: Kind, batch: int, logs: Any) -> None:
+        """After each program of one or many batches, for callbacks that need not see each one.
+
+        ``logs`` are on the device: reading them waits for the program to end.
+        """
 
     def on_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """As `on_train_batch_begin`."""
@@ -109,6 +118,8 @@ class History(Callback):
         epoch: The numbers of the epochs, from 0.
     """
 
+    runs_user_code = False
+
     def __init__(self) -> None:
         self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
@@ -145,10 +156,9 @@ class CallbackList(Callback):
         self.callbacks = list(_flat(callbacks))
         if add_history and not any(isinstance(c, History) for c in self.callbacks):
             self.callbacks.append(History())
-        if add_progbar and not any(getattr(c, "shows_progress", False) for c in self.callbacks):
-            from lamina.training.progress import ProgbarLogger
-
-            self.callbacks.append(ProgbarLogger())
+        progress = late("training.progress.ProgbarLogger")
+        if add_progbar and not any(isinstance(c, progress) for c in self.callbacks):
+            self.callbacks.append(progress())
         if model is not None:
             self.set_model(model)
         self.set_params(params)
@@ -172,10 +182,9 @@ class CallbackList(Callback):
     def uses_batches(self, kind: Kind) -> bool:
         return any(callback.uses_batches(kind) for callback in self.callbacks)
 
-    def watching(self, kind: Kind) -> bool:
-        """Whether user code runs between the batches of an epoch or at its ends."""
-        return any(not getattr(c, "shows_progress", False) and not isinstance(c, History)
-                   for c in self.callbacks)  # fmt: skip
+    def watched(self) -> bool:
+        """Whether unknown code runs in some event."""
+        return any(callback.runs_user_code for callback in self.callbacks)
 
     def batch_end(self, kind: Kind, batch: int, logs: Any) -> None:
         """Tell of a batch; ``logs`` are on the device, and read only for those who want them."""
@@ -186,8 +195,8 @@ class CallbackList(Callback):
                     to_numbers(logs) if kind != "predict" else logs
                 )  # fmt: skip
                 getattr(callback, f"on_{kind}_batch_end")(batch, logs=numbers)
-            elif getattr(callback, "shows_progress", False):
-                callback.show(kind, batch, logs)
+            else:
+                callback.observe(kind, batch, logs)
 
 
 def to_numbers(logs: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from lamina.core.settings import settings
 from lamina.core.types import Nest
 from lamina.training.step import Batch
 
+PARTS = ("x", "y", "sample_weight")
 ON_DEVICE = 1 << 30
 """Arrays of fewer bytes than this are put on an accelerator whole."""
 
@@ -229,10 +230,11 @@ class ArrayData:
         return rows
 
 
-def _ran_out(steps: int, got: int) -> str:
+def _ran_out(steps: int | None, got: int) -> str:
+    asked = "an epoch was to begin" if steps is None else f"{steps} steps were asked for"
     return (
-        f"The data ran out: {steps} steps were asked for, {got} came. The epoch ends here. Give "
-        "more data, or fewer steps."
+        f"The data ran out: {asked}, {got} batches came [data-ran-out]. A generator can be used up "
+        "once; give more data, or fewer steps."
     )
 
 
@@ -280,7 +282,7 @@ class StreamData:
             batch, self._peeked = self._peeked or self._next(), None
             if batch is None:
                 if self.limited or not done:
-                    warnings.warn(_ran_out(self.steps or 1, done), stacklevel=4)
+                    warnings.warn(_ran_out(self.steps if self.limited else None, done), stacklevel=4)
                 return
             yield batch
             done += 1
@@ -335,9 +337,8 @@ def split(parts: tuple[Nest, Nest, Nest], fraction: float) -> tuple[Any, Any]:
             explain("validation_split needs arrays; x yields batches.",
                     fix="give validation_data")
         )  # fmt: skip
-    names = ("x", "y", "sample_weight")
-    arrays = tuple(to_arrays(part, name) for part, name in zip(parts, names, strict=True))
-    size = length_of(dict(zip(names, arrays, strict=True)))
+    arrays = tuple(to_arrays(part, name) for part, name in zip(parts, PARTS, strict=True))
+    size = length_of(dict(zip(PARTS, arrays, strict=True)))
     cut = math.floor(size * (1 - fraction))
     if cut in (0, size):
         raise ArgumentError(

@@ -18,13 +18,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import nest
-from lamina.core.compiled import outside_transformations
 from lamina.core.errors import ArgumentError, StateError, explain
 from lamina.core.settings import settings
 from lamina.core.types import Nest
 from lamina.training.callback import CallbackList, History, Kind, to_numbers
-from lamina.training.data import ArrayData, StreamData, source_of, split, to_arrays, weighted
+from lamina.training.data import PARTS, ArrayData, StreamData, source_of, split, to_arrays
 from lamina.training.program import prepare, program_for
 from lamina.training.state import TrainState, own_copies, read, variables_of
 from lamina.training.step import Batch
@@ -96,13 +94,13 @@ class Runner:
         """Run an epoch; yields what each program gave: logs, or outputs of a batch."""
         kind, model = self.kind, self.model
         exact = callbacks.uses_batches(kind)
-        self.exposed = self.exposed or callbacks.watching(kind)
+        self.exposed = self.exposed or callbacks.watched()
         begin = getattr(callbacks, f"on_{kind}_batch_begin")
         for first, last, calls in self._spans(exact):
             begin(first)
             for call in calls:
                 self._run(*call)
-            self.exposed = self.exposed or (exact and callbacks.watching(kind))
+            self.exposed = self.exposed or (exact and callbacks.watched())
             told = {"outputs": self.logs} if kind == "predict" else self.logs
             callbacks.batch_end(kind, last, told)
             yield self.logs
@@ -329,15 +327,14 @@ def on_batch(
 
 def step(model: Any, state: TrainState, data: Any) -> tuple[TrainState, dict[str, Any]]:
     """The step that `fit` runs, as a pure function: ``(state, logs)``."""
-    from lamina.training.step import train_step
-
-    batch = Batch.of(data)
-    if not outside_transformations():
-        return train_step(model, state, batch)
     need_compiled(model, "step")
-    batch = Batch(*(to_arrays(part, name) for part, name in zip(batch[:3], ("x", "y", "weight"), strict=True)))
+    given = Batch.of(data)
+    batch = Batch(*(to_arrays(part, name) for part, name in zip(given[:3], PARTS, strict=True)))
     prepare(model, "train", batch)
-    return program_for(model, "train")._inner(state, batch)
+    if len(state.metrics) != len(model.metrics_variables):  # taken before these were known
+        fresh = [array for metric in model.metrics for array in metric.stateless_reset_state()]
+        state = state._replace(metrics=fresh)
+    return program_for(model, "train").pure(state, batch)
 
 
 # --- what they share ----------------------------------------------------------------------------

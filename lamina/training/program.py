@@ -79,8 +79,7 @@ class Program:
         def single(state: TrainState, batch: Batch) -> tuple[TrainState, Any]:
             return run(model, state, batch, facts)
 
-        self._inner = single if self.eager else jax.jit(single)
-        inner = self._inner
+        self.pure = inner = single if self.eager else jax.jit(single)
 
         def several(
             state: TrainState, arrays: Batch, rows: Array, last: Array | None, begin: Any, count: Any
@@ -109,7 +108,7 @@ class Program:
         if short and self.facts.rowwise:
             size = nest.flatten(batch.x)[0].shape[0]
             batch = batch._replace(real=np.ones(size, bool))
-        jaxpr = self._inner.trace(state, batch).jaxpr  # type: ignore[union-attr]
+        jaxpr = self.pure.trace(state, batch).jaxpr  # type: ignore[union-attr]
         if jax.default_backend() == "cpu" and _convolves(jaxpr.jaxpr):
             self.loops = False
         self.examined = True

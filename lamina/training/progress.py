@@ -19,16 +19,13 @@ class ProgbarLogger(Callback):
     It does not make a run do single steps: it is shown whatever was done when it asks.
     """
 
-    shows_progress = True
+    runs_user_code = False
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
         self._in_fit = False
         self._title = ""
         self._started = self._shown = 0.0
-
-    def uses_batches(self, kind: Kind) -> bool:
-        return False
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self._in_fit = True
@@ -69,7 +66,7 @@ class ProgbarLogger(Callback):
             self._bar.start()
             self._bar.add_task(title, total=steps, logs="")
 
-    def show(self, kind: Kind, batch: int, logs: Any) -> None:
+    def observe(self, kind: Kind, batch: int, logs: Any) -> None:
         """Take note of a batch; draw if the last drawing is some time ago."""
         if kind == "test" and self._in_fit:
             return

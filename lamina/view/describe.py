@@ -46,7 +46,8 @@ def kind_of(step: Operation) -> Kind:
         for pattern, kind in KINDS:
             if re.search(pattern, cls.__name__):
                 return kind
-    return "model" if is_layer(step) and (is_model(step) or step._sublayers()) else "op"  # type: ignore[attr-defined]
+    holds_layers = is_layer(step) and (is_model(step) or step._sublayers())  # type: ignore[attr-defined]
+    return "model" if holds_layers else "op"
 
 
 def describe(
@@ -100,7 +101,7 @@ class _Describer:
         for step in flow.steps:
             own, nodes = flow.own(step), flow.nodes_of(step)
             identity = self._unique(prefix + own.name)
-            if self.nested and is_model(own) and flow_of(own).steps:
+            if self.nested and is_model(own) and own._sublayers():
                 times = f" (called {len(nodes)} times)" if len(nodes) > 1 else ""
                 self.graph.groups.append(Group(identity, own.name + times, group))
                 inside[id(step)] = self.level(own, identity, identity + "/")

@@ -54,7 +54,11 @@ def flow_of(layer: Any) -> Flow:
     if graph is None:
         chained = any(cls.__name__ == "Sequential" for cls in type(layer).__mro__)
         return Flow(list(layer._sublayers()), None, chained)
-    flow = Flow(list(graph.operations), graph, copies=copies)
+    steps = list(graph.operations)
+    if not copies:  # what a traced call did not use is a part of the layer too
+        seen = {id(step) for step in steps}
+        steps += [part for part in layer._sublayers() if id(part) not in seen]
+    flow = Flow(steps, graph, copies=copies)
     for node in graph.nodes:
         flow.nodes[id(node.operation)].append(node)
     return flow

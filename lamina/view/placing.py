@@ -156,4 +156,3 @@ def _balance(found: list[list[float]]) -> list[float]:
     xs = [(a + b) / 2 for a, b in middle]
     start = min(xs, default=0.0)
     return [x - start for x in xs]
-

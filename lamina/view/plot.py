@@ -2,15 +2,17 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamina.core.errors import ArgumentError, explain, nearest, unknown
 from lamina.view.describe import describe
-from lamina.view.dot import Dot
 from lamina.view.files import write_atomically
 from lamina.view.model_graph import Direction, ModelGraph
-from lamina.view.png import to_png
-from lamina.view.svg import draw
+
+if TYPE_CHECKING:
+    from lamina.view.dot import Dot
+
+# The drawing engine is imported when something is drawn, so that a summary does not wait for it.
 
 FORMATS = ("png", "svg", "dot")
 DIRECTIONS = ("TB", "BT", "LR", "RL")
@@ -19,7 +21,7 @@ DIRECTIONS = ("TB", "BT", "LR", "RL")
 class Picture:
     """A drawn model. As the last line of a notebook's cell it shows itself.
 
-    >>> picture = Picture(ModelGraph("m"), "TB")
+    >>> picture = Picture(ModelGraph("m"))
     >>> picture
     <Picture of 'm': 0 boxes>
     >>> picture.svg.startswith("<svg")
@@ -27,10 +29,12 @@ class Picture:
     """
 
     def __init__(
-        self, graph: ModelGraph, direction: Direction, dpi: float = 200, theme: str = "light"
+        self, graph: ModelGraph, direction: Direction = "TB", dpi: float = 200, theme: str = "light"
     ) -> None:
+        from lamina.view.svg import draw
+
         self.graph = graph
-        self.direction = direction
+        self.direction: Direction = direction
         self.dpi = dpi
         self._drawing = draw(graph, direction, theme)
 
@@ -41,6 +45,8 @@ class Picture:
 
     def png(self, dpi: float | None = None) -> bytes:
         """PNG bytes, at the resolution given or at the picture's own."""
+        from lamina.view.png import to_png
+
         return to_png(self._drawing, self.dpi if dpi is None else dpi)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -54,9 +60,10 @@ class Picture:
         if kind == "svg":
             return write_atomically(path, self.svg.encode())
         if kind == "dot":
-            return write_atomically(
-                path, Dot(self.graph, self.direction, self.dpi).to_string().encode()
-            )
+            from lamina.view.dot import Dot
+
+            text = Dot(self.graph, self.direction, self.dpi).to_string()
+            return write_atomically(path, text.encode())
         return write_atomically(path, self.png())
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
@@ -138,7 +145,7 @@ def model_to_dot(
     show_trainable: bool = False,
     splines: str = "ortho",
     **kwargs: Any,
-) -> Dot:
+) -> "Dot":
     """A model as DOT text, in an object with the common methods of pydot's.
 
     The arguments are those of `plot_model`; ``subgraph`` makes a cluster to put in another graph.
@@ -149,6 +156,8 @@ def model_to_dot(
         model, show_shapes, show_dtype, show_layer_names, expand_nested, show_layer_activations,
         show_trainable,
     )  # fmt: skip
+    from lamina.view.dot import Dot
+
     return Dot(graph, direction, dpi, subgraph, splines)
 
 

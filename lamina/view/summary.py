@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import jax.numpy as jnp
@@ -54,17 +55,21 @@ def summary_rows(
         raise DTypeError(explain("A summary is made of a model.", met=describe_value(model)))
     rows: list[Row] = []
     _collect(model, expand_nested, 0, rows)
-    return rows if layer_range is None else _between(rows, layer_range)
+    return _between(rows, layer_range)
 
 
 def _collect(layer: Any, expand: bool, depth: int, rows: list[Row]) -> None:
     flow = flow_of(layer)
+    chained = hasattr(layer, "_tensors")  # in a Sequential the input is no layer
     for step in flow.steps:
         own, nodes = flow.own(step), flow.nodes_of(step)
-        if getattr(own, "is_input", False) and hasattr(layer, "_tensors"):
-            continue  # in a Sequential the input is no layer
+        if getattr(own, "is_input", False) and chained:
+            continue
         shapes = list(dict.fromkeys(x.shape for node in nodes for x in node.outputs))
         came = [x.record for node in nodes for x in node.inputs if x.record is not None]
+        came = [
+            record for record in came if not (chained and getattr(record[0], "is_input", False))
+        ]
         weights = own.weights if is_layer(own) else []
         built = not is_layer(own) or own.built
         rows.append(
@@ -89,7 +94,9 @@ def _class_name(step: Operation) -> str:
     return label
 
 
-def _between(rows: list[Row], layer_range: Sequence[str]) -> list[Row]:
+def _between(rows: list[Row], layer_range: Sequence[str] | None) -> list[Row]:
+    if layer_range is None:
+        return rows
     if len(layer_range) != 2:
         raise ArgumentError(f"layer_range takes two patterns, not {len(layer_range)}.")
     top = [row.name for row in rows if row.depth == 0]
@@ -132,11 +139,12 @@ def summary(
         show_trainable: Whether to say which layers are trained.
         layer_range: Two patterns for the names of the first and last layer to list.
     """
-    rows = summary_rows(model, expand_nested, layer_range)
-    table = _cells(model, rows, show_trainable)
-    title, notes = f'Model: "{model.name}"', _totals(model, rows)
+    every = summary_rows(model, expand_nested)
+    rows = _between(every, layer_range)
+    table = _cells(rows, not _is_chain(every), show_trainable)
+    title, notes = f'Model: "{model.name}"', _totals(model, every)
     if print_fn is None and line_length is None and positions is None and not _is_screen():
-        print(plain_text(title, *table, notes))
+        print(_printable(plain_text(title, *table, notes)))
         return
     if print_fn is not None and line_length is None and positions is None:
         print_fn(plain_text(title, *table, notes))
@@ -144,15 +152,30 @@ def summary(
     _rich(title, *table, notes, line_length, positions, print_fn)
 
 
+def _printable(text: str) -> str:
+    """The text in characters that standard output can write."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        plain = text.translate(dict(zip(map(ord, "┌┬┐├┼┤└┴┘─│"), "+++++++++-|", strict=True)))
+        return plain.encode(encoding, "replace").decode(encoding)
+    return text
+
+
 def _is_screen() -> bool:
     """Whether output goes to a terminal or a notebook."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return sys.stdout.isatty() or type(shell).__name__ == "ZMQInteractiveShell"
+    if sys.stdout.isatty() or "IPython" not in sys.modules:
+        return sys.stdout.isatty()
+    from rich.console import Console
+
+    return Console().is_jupyter
 
 
-def _cells(model: Any, rows: list[Row], show_trainable: bool) -> tuple[list[str], list[list[str]]]:
+def _cells(
+    rows: list[Row], connections: bool, show_trainable: bool
+) -> tuple[list[str], list[list[str]]]:
     """The head and the cells of the table; a cell may have several lines."""
-    connections = not _is_chain(model)
     head = ["Layer (type)", "Output Shape", "Param #"]
     head += ["Connected to"] * connections + ["Trainable"] * show_trainable
     body = []
@@ -168,16 +191,13 @@ def _cells(model: Any, rows: list[Row], show_trainable: bool) -> tuple[list[str]
     return head, body
 
 
-def _is_chain(model: Any) -> bool:
+def _is_chain(rows: list[Row]) -> bool:
     """Whether each step only takes what the one before it gives, so that the order says it all."""
-    graph = flow_of(model).graph
-    if graph is None:
-        return True
-    for index, node in enumerate(graph.nodes):
-        made = graph.nodes[index - 1].outputs if index else []
-        if len(node.inputs) != bool(index) or any(x is not y for x, y in zip(node.inputs, made)):  # noqa: B905
-            return False
-    return True
+    top = [row for row in rows if row.depth == 0]
+    return all(
+        len(row.connected_to) < 2 and all(x.startswith(f"{before.name}[") for x in row.connected_to)
+        for before, row in pairwise(top)
+    )
 
 
 def _totals(model: Any, rows: list[Row]) -> list[str]:

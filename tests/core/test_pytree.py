@@ -104,7 +104,9 @@ def test_grad_is_over_trainables_and_writes_back_the_rest():
 
 
 def test_gradients_equal_finite_differences():
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="tanh"), layers.Dense(2)])
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(3, activation="tanh"), layers.Dense(2)]
+    )
     grads = keras.grad(lambda m: jnp.mean((m(X) - Y) ** 2))(model)
     kernel = model.layers[0].kernel
     start, step = kernel.numpy(), 1e-2
@@ -134,9 +136,7 @@ def test_an_ensemble_built_in_a_loop_vmaps():
     for model, output in zip(models, outputs, strict=True):
         assert np.allclose(model(X), output, atol=1e-5)
     losses, grads = jax.vmap(
-        lambda params, rest: jax.value_and_grad(
-            lambda p: loss(models[0].merge(p, rest))
-        )(params)
+        lambda params, rest: jax.value_and_grad(lambda p: loss(models[0].merge(p, rest)))(params)
     )(*jax.tree.map(lambda *a: jnp.stack(a), *[model.split() for model in models]))
     assert losses.shape == (3,)
     assert grads["layers/0/kernel"].shape == (3, 4, 6)

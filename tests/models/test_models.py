@@ -131,9 +131,7 @@ def test_a_model_from_the_middle_of_another():
     tail = keras.Model(middle, end)
     assert tail.input_shape == (None, 3)
     whole = keras.Model(x, end)
-    np.testing.assert_allclose(
-        tail(keras.Model(x, middle)(X)), whole(X), atol=1e-6
-    )
+    np.testing.assert_allclose(tail(keras.Model(x, middle)(X)), whole(X), atol=1e-6)
 
 
 def test_a_functional_subclass_with_its_own_step():

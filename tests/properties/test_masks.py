@@ -19,9 +19,11 @@ class Marked(Layer):
         self.layer = layer
 
     def call(self, inputs):
-        for x in inputs if isinstance(inputs, list) else [inputs]:
+        several = isinstance(inputs, list)
+        marked = [x + 0 for x in (inputs if several else [inputs])]
+        for x in marked:
             set_mask(x, jnp.ones(x.shape[:-1], bool).at[..., -1].set(False))
-        output = self.layer(inputs)
+        output = self.layer(marked if several else marked[0])
         mask = get_mask(output)
         return (output, jnp.zeros(())) if mask is None else (output, mask)
 

@@ -1,6 +1,7 @@
 import copy
 import io
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -118,6 +119,15 @@ def test_piped_output_has_no_escape_codes(capsys):
     assert "\x1b" not in printed and printed.startswith('Model: "lecture"')
 
 
+def test_an_output_that_knows_ascii_only_gets_ascii(monkeypatch):
+    buffer = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(buffer, encoding="ascii"))
+    chain(shape=(10,)).summary()
+    sys.stdout.flush()
+    printed = buffer.getvalue().decode()
+    assert "| one (Dense)   | (None, 10)   |     110 |" in printed and "+-----" in printed
+
+
 @pytest.mark.parametrize("width", [50, 80, 100, 160])
 def test_no_cell_is_cut_at_any_width(width):
     inputs = keras.Input((10,), name="an_input_with_quite_a_long_name")
@@ -171,7 +181,9 @@ def test_a_copy_is_counted_by_itself():
 
 
 def test_sizes():
-    made = [keras.Variable("zeros", (1000, 1000), dtype) for dtype in ("float32", "bfloat16", "int8")]
+    made = [
+        keras.Variable("zeros", (1000, 1000), dtype) for dtype in ("float32", "bfloat16", "int8")
+    ]
     assert [count_and_size([v]) for v in made] == [
         "1,000,000 (3.81 MB)", "1,000,000 (1.91 MB)", "1,000,000 (976.56 KB)",
     ]  # fmt: skip

@@ -1,0 +1,24 @@
+"""Callbacks: what can be told of the events of a run."""
+
+from lamina.callbacks.monitoring import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
+from lamina.callbacks.simple import (
+    CSVLogger,
+    LambdaCallback,
+    LearningRateScheduler,
+    TerminateOnNaN,
+)
+from lamina.training import Callback, CallbackList, History, ProgbarLogger
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ProgbarLogger",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+]

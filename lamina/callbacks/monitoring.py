@@ -1,0 +1,315 @@
+"""Callbacks that follow one log: stop early, keep the best model, lower the learning rate."""
+
+import math
+import os
+import warnings
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from lamina.core.errors import ArgumentError, UnknownNameError, explain, nearest
+from lamina.training.callback import Callback, Kind, Logs
+
+Mode: TypeAlias = Literal["auto", "min", "max"]
+
+
+class MonitorCallback(Callback):
+    """Follows a log and tells whether it improved.
+
+    Args:
+        monitor: Name of the log.
+        mode: Whether less ("min") or more ("max") is better; "auto" asks the metric.
+        baseline: The value to beat first.
+        min_delta: What counts as an improvement.
+    """
+
+    runs_user_code = False
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        mode: Mode | str = "auto",
+        baseline: float | None = None,
+        min_delta: float = 0,
+    ) -> None:
+        if mode not in ("auto", "min", "max"):
+            raise ArgumentError(f"mode={mode!r} is none of 'auto', 'min' and 'max'.")
+        self.monitor = monitor
+        self.mode = mode
+        self.best = baseline
+        self.min_delta = abs(min_delta)
+        self._warned = False
+
+    def value(self, logs: Logs) -> float | None:
+        """The log that is followed; warns once, with the nearest name, when it is missing."""
+        logs = logs or {}
+        if self.monitor not in logs and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{type(self).__name__} follows '{self.monitor}', which this epoch did not give "
+                f"[monitor-missing]. {nearest(self.monitor, logs)} There are: {', '.join(logs)}.",
+                stacklevel=3,
+            )
+        return logs.get(self.monitor)
+
+    def improved(self, value: float, reference: float | None) -> bool:
+        """Whether a value is better than another by more than ``min_delta``."""
+        if reference is None:
+            return not math.isnan(value)
+        if self._direction() == "min":
+            return value + self.min_delta < reference
+        return value - self.min_delta > reference
+
+    def _direction(self) -> str:
+        if self.mode != "auto":
+            return self.mode
+        name = self.monitor.removeprefix("val_")
+        if name == "loss" or name.endswith("_loss"):
+            return "min"
+        named = {id(metric): log for log, metric in self.model._compiled_metrics()}
+        for metric in self.model.metrics:
+            if named.get(id(metric), metric.name) == name:
+                direction = getattr(metric, "_direction", None)
+                if direction is not None:
+                    return "max" if direction == "up" else "min"
+        raise ArgumentError(
+            explain(
+                f"{type(self).__name__} cannot tell whether more or less of '{self.monitor}' is "
+                "better.",
+                fix='give mode="max" or mode="min"',
+            )
+        )
+
+
+class EarlyStopping(MonitorCallback):
+    """Ends training when a log has stopped improving.
+
+    Args:
+        monitor: Name of the log.
+        min_delta: What counts as an improvement.
+        patience: For how many epochs to wait for one.
+        verbose: 1 says when training is stopped.
+        mode: Whether less ("min") or more ("max") is better; "auto" asks the metric.
+        baseline: A value that has to be beaten too, before patience starts anew.
+        restore_best_weights: Whether the model ends with the weights of its best epoch, also when
+            training was not stopped early.
+        start_from_epoch: Epochs before this one do not count.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: Mode | str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta=min_delta)
+        self.patience = patience
+        self.verbose = verbose
+        self.baseline = baseline
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
+        self._begin()
+
+    def _begin(self) -> None:
+        self.wait = self.stopped_epoch = self.best_epoch = 0
+        self.best = self.best_weights = None
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self._begin()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        current = self.get_monitor_value(logs)
+        if current is None or epoch < self.start_from_epoch:
+            return
+        self.wait += 1
+        better = self.improved(current, self.best)
+        if self.restore_best_weights and (better or self.best_weights is None):
+            self.best_weights = self.model.get_weights()
+            self.best_epoch = epoch
+        if better:
+            self.best, self.best_epoch = current, epoch
+            if self.baseline is None or self.improved(current, self.baseline):
+                self.wait = 0
+        elif self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        if self.verbose and self.stopped_epoch:
+            print(f"Epoch {self.stopped_epoch + 1}: stopped early.")
+        if self.best_weights is not None:
+            if self.verbose:
+                print(f"The weights are those of epoch {self.best_epoch + 1}, the best one.")
+            self.model.set_weights(self.best_weights)
+
+    def get_monitor_value(self, logs: Logs) -> float | None:
+        """The value to follow; None where there is none."""
+        return self.value(logs)
+
+
+class ReduceLROnPlateau(MonitorCallback):
+    """Lowers the learning rate when a log has stopped improving.
+
+    Args:
+        monitor: Name of the log.
+        factor: What the rate is multiplied by, below 1.
+        patience: After how many epochs without improvement.
+        verbose: 1 says when the rate is lowered.
+        mode: Whether less ("min") or more ("max") is better; "auto" asks the metric.
+        min_delta: What counts as an improvement.
+        cooldown: Epochs after a change in which nothing is counted.
+        min_lr: The rate stays above this.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: Mode | str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta=min_delta)
+        if not factor < 1.0:
+            raise ArgumentError(f"factor={factor} must be below 1, to lower the rate.")
+        self.factor = factor
+        self.patience = patience
+        self.verbose = verbose
+        self.cooldown = cooldown
+        self.min_lr = min_lr
+        self.wait = self.cooldown_counter = 0
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self.best = None
+        self.wait = self.cooldown_counter = 0
+
+    def in_cooldown(self) -> bool:
+        """Whether epochs are not counted now."""
+        return self.cooldown_counter > 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if isinstance(logs, dict):
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        current = self.value(logs)
+        if current is None:
+            return
+        if self.in_cooldown():
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self.improved(current, self.best):
+            self.best, self.wait = current, 0
+        elif not self.in_cooldown():
+            self.wait += 1
+            if self.wait >= self.patience and self._lower(epoch):
+                self.cooldown_counter, self.wait = self.cooldown, 0
+
+    def _lower(self, epoch: int) -> bool:
+        optimizer = self.model.optimizer
+        old = float(optimizer.learning_rate)
+        if old <= self.min_lr:
+            return False
+        optimizer.learning_rate = max(old * self.factor, self.min_lr)
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: the learning rate is now {float(optimizer.learning_rate)}.")
+        return True
+
+
+class ModelCheckpoint(MonitorCallback):
+    """Saves the model, or its weights, on the way.
+
+    Args:
+        filepath: Where to; may hold ``{epoch}``, ``{batch}`` and names of logs, with formats.
+        monitor: Name of the log that tells which model is best.
+        verbose: 1 says what is saved.
+        save_best_only: Whether only a better model is saved.
+        save_weights_only: Whether only the weights are saved, to a ``.weights.h5`` file.
+        mode: Whether less ("min") or more ("max") is better; "auto" asks the metric.
+        save_freq: ``"epoch"``, or after how many batches to save.
+        initial_value_threshold: The value that the first model has to beat.
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: Mode | str = "auto",
+        save_freq: int | Literal["epoch"] = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode, initial_value_threshold)
+        self.filepath = os.fspath(filepath)
+        self.verbose = verbose
+        self.save_best_only = save_best_only
+        self.save_weights_only = save_weights_only
+        self.save_freq = save_freq
+        if save_freq != "epoch" and not isinstance(save_freq, int):
+            raise ArgumentError(f"save_freq={save_freq!r} is neither 'epoch' nor a number of batches.")
+        endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
+        if not self.filepath.endswith(endings):
+            what = "weights" if save_weights_only else "a whole model"
+            raise ArgumentError(
+                explain(
+                    f"ModelCheckpoint cannot save {what} under this name.",
+                    met=f"'{self.filepath}'",
+                    rule=f"the name ends in {' or '.join(endings)}",
+                )
+            )
+        self._epoch = self._seen = 0
+        self._last: int | None = None
+
+    def uses_batches(self, kind: Kind) -> bool:
+        return kind == "train" and self.save_freq != "epoch"
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self._epoch = epoch
+        self._last = None
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        if self.save_freq == "epoch":
+            return
+        self._seen += batch - (-1 if self._last is None else self._last)
+        self._last = batch
+        if self._seen >= self.save_freq:
+            self._seen = 0
+            self._save({"batch": batch + 1, **(logs or {})}, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if self.save_freq == "epoch":
+            self._save(dict(logs or {}), logs)
+
+    def _save(self, names: dict[str, Any], logs: Logs) -> None:
+        if not self._wanted(logs):
+            return
+        try:
+            path = Path(self.filepath.format(epoch=self._epoch + 1, **names))
+        except KeyError as error:
+            name = str(error.args[0])
+            raise UnknownNameError(
+                f"'{self.filepath}' names '{name}', which is no log. {nearest(name, names)}".rstrip()
+            ) from error
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save = self.model.save_weights if self.save_weights_only else self.model.save
+        save(str(path), overwrite=True)
+        if self.verbose:
+            print(f"Epoch {self._epoch + 1}: saved to {path}.")
+
+    def _wanted(self, logs: Logs) -> bool:
+        if not self.save_best_only:
+            return True
+        current = self.value(logs)
+        if current is None:
+            return True
+        if not self.improved(current, self.best):
+            return False
+        self.best = current
+        return True

@@ -1,0 +1,93 @@
+"""Whole runs against Keras: same weights and order of data, same losses."""
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+
+import lamina  # noqa: E402
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(75, 8)).astype("float32"), RNG.integers(0, 4, 75)
+W = RNG.random(75).astype("float32")
+
+
+def mlp(k):
+    return k.Sequential([
+        k.Input((8,)), k.layers.Dense(16, "relu", kernel_regularizer="l2"),
+        k.layers.Dense(4, "softmax"),
+    ])  # fmt: skip
+
+
+def two(k):
+    a, b = k.Input((8,), name="a"), k.Input((8,), name="b")
+    hidden = k.layers.Dense(16, "tanh")(k.layers.Concatenate()([a, b]))
+    value = k.layers.Dense(1, name="value")(hidden)
+    return k.Model([a, b], [value, k.layers.Dense(4, "softmax", name="kind")(hidden)])
+
+
+def pair(build, *args, **kwargs):
+    theirs, ours = build(keras), build(lamina)
+    ours.set_weights(theirs.get_weights())
+    for model in (theirs, ours):
+        model.compile(*args, **kwargs)
+    return theirs, ours
+
+
+def same_history(theirs, ours, *args, **kwargs):
+    kwargs = {"epochs": 3, "shuffle": False, "verbose": 0, **kwargs}
+    expected = theirs.fit(*args, **kwargs).history
+    found = ours.fit(*args, **kwargs).history
+    assert list(expected) == list(found)
+    for name in expected:
+        assert np.allclose(expected[name], found[name], atol=1e-4), name
+    for a, b in zip(theirs.get_weights(), ours.get_weights(), strict=True):
+        assert np.allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_classifier(optimizer):
+    theirs, ours = pair(mlp, optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    same_history(theirs, ours, X, Y, sample_weight=W, validation_split=0.2)
+    assert np.allclose(theirs.evaluate(X, Y, verbose=0), ours.evaluate(X, Y, verbose=0), atol=1e-5)
+    assert np.allclose(theirs.predict(X, verbose=0), ours.predict(X, verbose=0), atol=1e-5)
+    for method in ("train_on_batch", "test_on_batch"):
+        a, b = (getattr(m, method)(X[:9], Y[:9], return_dict=True) for m in (theirs, ours))
+        assert list(a) == list(b) and np.allclose(list(a.values()), list(b.values()), atol=1e-5)
+    assert theirs.get_compile_config() == ours.get_compile_config()
+
+
+def test_two_inputs_and_two_outputs():
+    theirs, ours = pair(
+        two, "sgd", {"value": "mse", "kind": "sparse_categorical_crossentropy"},
+        loss_weights={"value": 0.3, "kind": 1.0},
+        metrics={"value": ["mae"], "kind": ["accuracy"]},
+    )  # fmt: skip
+    targets = {"value": X[:, 0], "kind": Y}
+    same_history(theirs, ours, [X, X[::-1]], targets, validation_data=([X, X], targets))
+    found = [model.evaluate([X, X], targets, verbose=0) for model in (theirs, ours)]
+    assert np.allclose(*found, atol=1e-5)
+
+
+def test_class_weights_and_weighted_metrics():
+    theirs, ours = pair(mlp, "sgd", "sparse_categorical_crossentropy", weighted_metrics=["accuracy"])
+    same_history(theirs, ours, X, Y, class_weight={0: 2.0, 3: 0.1})
+
+
+def test_batch_statistics():
+    def build(k):
+        return k.Sequential([k.Input((8,)), k.layers.BatchNormalization(), k.layers.Dense(4, "softmax")])
+
+    theirs, ours = pair(build, "sgd", "sparse_categorical_crossentropy")
+    same_history(theirs, ours, X, Y)
+
+
+def test_callbacks_learning_rate_and_steps():
+    theirs, ours = pair(mlp, "sgd", "sparse_categorical_crossentropy")
+    histories = []
+    for k, model in ((keras, theirs), (lamina, ours)):
+        plan = k.callbacks.LearningRateScheduler(lambda epoch, rate: rate / (1 + epoch))
+        histories.append(model.fit(X, Y, epochs=3, shuffle=False, verbose=0, callbacks=[plan],
+                                   steps_per_epoch=1).history)  # fmt: skip
+    assert list(histories[0]) == list(histories[1])
+    assert all(np.allclose(histories[0][name], histories[1][name], atol=1e-4) for name in histories[0])
