@@ -201,7 +201,7 @@ def serialize(activation: Callable[..., Any]) -> Any:
     >>> serialize(relu)
     'relu'
     """
-    name = getattr(activation, "__name__", None)
+    name = getattr(activation, "__name__", "")
     if isinstance(activation, FunctionType) and _KNOWN.get(name) is activation:
         return name
     return registry.serialize(activation)

@@ -120,6 +120,7 @@ def _train(keras: Any, folder: Path, epochs: int) -> float:
         ],
         name="digits",
     )
+    _draw(keras, model, folder / "digits.png", show_shapes=True, show_layer_activations=True)
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(x, y, batch_size=32, epochs=epochs, validation_data=(x_test, y_test), verbose=2)
     loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
@@ -160,8 +161,11 @@ def _plot(given: argparse.Namespace) -> int:
 def _doctor(given: argparse.Namespace) -> int:
     import jax
 
+    import lamina
+
     print(f"Python {platform.python_version()} on {platform.platform()}")
-    for package in ("lamina", "jax", "jaxlib", "numpy", "h5py", "rich", "resvg-py", "optax"):
+    print(f"lamina {lamina.__version__}")
+    for package in ("jax", "jaxlib", "numpy", "h5py", "rich", "resvg-py", "optax"):
         try:
             print(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:

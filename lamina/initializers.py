@@ -87,7 +87,8 @@ class Identity(Initializer):
     def __call__(self, shape: Sequence[int], dtype: DTypeLike = None) -> Array:
         if len(shape) != 2:
             raise ShapeError(f"The Identity initializer makes matrices, not the shape {shape}.")
-        return jnp.asarray((self.gain * np.eye(*_sizes(shape))).astype(canonical(dtype)))
+        rows, columns = _sizes(shape)
+        return jnp.asarray((self.gain * np.eye(rows, columns)).astype(canonical(dtype)))
 
 
 class STFT(Initializer):
@@ -129,7 +130,7 @@ class STFT(Initializer):
         from scipy.signal import get_window  # slow to import, seldom needed
 
         try:
-            return get_window(self.window, length, self.periodic)
+            return np.asarray(get_window(self.window, length, self.periodic))
         except ValueError:
             raise unknown(
                 "window", self.window, ("hann", "hamming", "blackman", "bartlett")

@@ -65,12 +65,10 @@ class MonitorCallback(Callback):
         name = self.monitor.removeprefix("val_")
         if name == "loss" or name.endswith("_loss"):
             return "min"
-        named = {id(metric): log for log, metric in self.model._compiled_metrics()}
-        for metric in self.model.metrics:
-            if named.get(id(metric), metric.name) == name:
-                direction = getattr(metric, "_direction", None)
-                if direction is not None:
-                    return "max" if direction == "up" else "min"
+        for log, metric in self.model._named_metrics():
+            direction = getattr(metric, "_direction", None)
+            if log == name and direction is not None:
+                return "max" if direction == "up" else "min"
         raise ArgumentError(
             explain(
                 f"{type(self).__name__} cannot tell whether more or less of '{self.monitor}' is "
@@ -253,7 +251,7 @@ class ModelCheckpoint(MonitorCallback):
         self.save_weights_only = save_weights_only
         self.save_freq = save_freq
         if save_freq != "epoch" and not isinstance(save_freq, int):
-            raise ArgumentError(f"save_freq={save_freq!r} is neither 'epoch' nor a number of batches.")
+            raise ArgumentError(f"save_freq={save_freq!r} is neither 'epoch' nor a number.")
         endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
         if not self.filepath.endswith(endings):
             what = "weights" if save_weights_only else "a whole model"
@@ -279,7 +277,7 @@ class ModelCheckpoint(MonitorCallback):
             return
         self._seen += batch - (-1 if self._last is None else self._last)
         self._last = batch
-        if self._seen >= self.save_freq:
+        if self._seen >= int(self.save_freq):
             self._seen = 0
             self._save({"batch": batch + 1, **(logs or {})}, logs)
 
@@ -294,8 +292,9 @@ class ModelCheckpoint(MonitorCallback):
             path = Path(self.filepath.format(epoch=self._epoch + 1, **names))
         except KeyError as error:
             name = str(error.args[0])
+            hint = nearest(name, names)
             raise UnknownNameError(
-                f"'{self.filepath}' names '{name}', which is no log. {nearest(name, names)}".rstrip()
+                f"'{self.filepath}' names '{name}', which is no log. {hint}".rstrip()
             ) from error
         path.parent.mkdir(parents=True, exist_ok=True)
         save = self.model.save_weights if self.save_weights_only else self.model.save

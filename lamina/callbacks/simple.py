@@ -129,7 +129,7 @@ class CSVLogger(Callback):
         self._headed = self.append and os.path.exists(self.filename) and (
             os.path.getsize(self.filename) > 0
         )  # fmt: skip
-        self._file = open(self.filename, "a" if self.append else "w", newline="")
+        self._file = open(self.filename, "a" if self.append else "w", newline="")  # noqa: SIM115
         self._columns = []
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:

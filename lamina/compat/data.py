@@ -1,6 +1,7 @@
 """``tf.data.Dataset``: sources of samples or batches that can be read again and again."""
 
 import itertools
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -33,8 +34,12 @@ class Dataset:
         if len(sizes) != 1:
             raise ArgumentError(f"The arrays have different numbers of samples: {sorted(sizes)}.")
         size = sizes.pop()
-        rows = range(size)
-        return cls(lambda: (nest.map_structure(lambda a: a[i], arrays) for i in rows), size)
+
+        def make() -> Iterator[Any]:
+            for index in range(size):
+                yield nest.map_structure(operator.itemgetter(index), arrays)
+
+        return cls(make, size)
 
     @classmethod
     def range(cls, *args: int, **_: Any) -> "Dataset":
@@ -64,7 +69,7 @@ class Dataset:
             length = length // batch_size if drop_remainder else -(-length // batch_size)
         return Dataset(make, length)
 
-    def map(self, map_func: Callable[..., Any], num_parallel_calls: Any = None, **_: Any) -> "Dataset":
+    def map(self, map_func: Callable[..., Any], *_: Any, **__: Any) -> "Dataset":
         """``map_func`` of each element; of its parts when it is a tuple."""
 
         def make() -> Iterator[Any]:
@@ -106,7 +111,8 @@ class Dataset:
             for _ in itertools.count() if times else range(count or 0):
                 yield from self._make()
 
-        return Dataset(make, None if endless or self._length is None else self._length * (count or 0))
+        unknown = endless or self._length is None
+        return Dataset(make, None if unknown else self._length * count)  # type: ignore[operator]
 
     def take(self, count: int, name: Any = None) -> "Dataset":
         """The first elements."""
@@ -147,9 +153,7 @@ def _arrays(structure: Any, convert: Callable[[Any], Any] = np.asarray) -> Any:
         return tuple(_arrays(each, convert) for each in structure)
     if isinstance(structure, dict):
         return {key: _arrays(each, convert) for key, each in structure.items()}
-    array = np.asarray(structure) if isinstance(structure, (list, int, float)) else unwrap(structure)
-    narrow = {"float64": "float32"}.get(str(getattr(array, "dtype", "")), None)
-    return convert(array if narrow is None or convert is np.asarray else array.astype(narrow))
+    return convert(unwrap(structure))
 
 
 def _seed(seed: int | None) -> Any:

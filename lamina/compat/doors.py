@@ -6,21 +6,25 @@ one is a step of the tapes in force; a closed one is plain Lamina inside, whatev
 
 import functools
 import importlib
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 from lamina.compat import operators, tape
 from lamina.compat.tensor import Tensor, unwrap
 from lamina.core import binding, calling, compiled, masking, nest
+from lamina.core.configurable import signature
 from lamina.core.errors import LaminaError, ShapeError, explain
 from lamina.core.fingerprint import structure
 from lamina.core.layer import Layer
 from lamina.core.registry import late
 from lamina.core.symbolic import SymbolicTensor, any_symbolic
 from lamina.core.variable import Variable
+from lamina.training.state import variables_of
 
 _replaced: list[tuple[type, str, Any]] = []
 _ABSENT = object()
+KINDS = ("train", "test", "predict")
 
 
 def open_all() -> None:
@@ -32,6 +36,7 @@ def open_all() -> None:
     for name, method in operators.operator_methods().items():
         _replace(Variable, name, functools.partial(_variable_method, method))
         _replace(SymbolicTensor, name, _described)
+    _replace(Variable, "__repr__", lambda original: operators.shown)
     for name in ("assign", "assign_add", "assign_sub"):
         _replace(Variable, name, _closed)
     _replace(late("losses.Loss"), "__call__", _recorded)
@@ -41,13 +46,15 @@ def open_all() -> None:
                 _replace(cls, name, _closed)
     optimizer = late("optimizers.Optimizer")
     _replace(optimizer, "__init__", _old_rates)
-    for cls, names in (
-        (optimizer, ("apply", "apply_gradients")),
-        (late("training.trainer.Trainer"), ("fit", "evaluate", "predict", "train_on_batch", "test_on_batch",
-                                "predict_on_batch")),  # fmt: skip
-    ):
-        for name in names:
-            _replace(cls, name, _closed_but_numbers)
+    for name in ("apply", "apply_gradients"):
+        _replace(optimizer, name, _closed_but_numbers)
+    trainer = late("training.trainer.Trainer")
+    _replace(trainer, "compute_loss", _compute_loss)
+    for name in ("fit", "evaluate", "predict", *(f"{kind}_on_batch" for kind in KINDS)):
+        _replace(trainer, name, _training)
+    for cls in vars(importlib.import_module("lamina.regularizers")).values():
+        if isinstance(cls, type) and "__call__" in vars(cls):
+            _replace(cls, "__call__", _recorded)
 
 
 def close_all() -> None:
@@ -97,6 +104,61 @@ def _closed_but_numbers(original: Any) -> Any:
     return door
 
 
+def _training(original: Any) -> Any:
+    closed = _closed_but_numbers(original)
+
+    def door(self: Any, *args: Any, **kwargs: Any) -> Any:
+        cls = type(self)
+        for name in (f"{kind}_step" for kind in KINDS):
+            step = getattr(cls, name)
+            if list(signature(step).parameters) == ["self", "data"]:
+                setattr(cls, name, _pure_step(step, name))
+        return closed(self, *args, **kwargs)
+
+    return door
+
+
+def _compute_loss(original: Any) -> Any:
+    """The compiled loss as one step, of all the variables of training and of the arguments."""
+
+    def door(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not tape.active():
+            return original(self, *unwrap(args), **unwrap(kwargs))
+        variables = list(itertools.chain(*variables_of(self)))
+
+        def loss(values: Any, args: Any, kwargs: Any) -> Any:
+            with binding.bind(list(zip(variables, values, strict=True))) as trace:
+                value = original(self, *args, **kwargs)
+            return value, [trace.values[each] for each in trace.written], list(trace.written)
+
+        value, arrays, written = tape.run(loss, (variables, args, kwargs))
+        for variable, array in zip(written, arrays, strict=True):
+            binding.write(variable, unwrap(array))
+        added = [each for layer in self._flatten_layers() for each in layer._lamina.losses]
+        return tape.run(lambda parts: sum(parts[1:], parts[0]), ([value, *added],))
+
+    return door
+
+
+def _pure_step(step: Any, name: str) -> Any:
+    """``train_step(self, data)``, which changes variables, in the form that training runs."""
+    parts = {"train_step": (0, 1, 2, 3), "test_step": (0, 1, 3), "predict_step": (0, 1)}[name]
+
+    @functools.wraps(step)
+    def pure(self: Any, state: Any, data: Any = _ABSENT) -> Any:
+        if data is _ABSENT:  # super().train_step(data) of a subclass
+            return step(self, state)
+        groups = [variables_of(self)[part] for part in parts]
+        variables, arrays = itertools.chain(*groups), itertools.chain(*state)
+        with binding.bind(list(zip(variables, arrays, strict=True))) as trace:
+            result = unwrap(step(self, data))
+        changed = tuple([trace.values[each] for each in group] for group in groups)
+        return result, changed[1] if name == "predict_step" else changed
+
+    del pure.__wrapped__  # signature() would follow it
+    return pure
+
+
 def _is_pairs(value: Any) -> bool:
     return isinstance(value, zip)
 
@@ -133,25 +195,35 @@ def _layer_call(original: Any) -> Any:
 
 def _taped_call(original: Any, layer: Any, args: Any, kwargs: Any) -> Any:
     """A layer's call as one step: a function of its variables and of the arrays given."""
-    tensors = {id(x._array): x for x in nest.flatten((args, kwargs)) if isinstance(x, Tensor)}
-    args, kwargs = calling._arrays_from_lists(unwrap(args)), unwrap(kwargs)
+    tensors: dict[int, Any] = {}
+
+    def array_of(x: Any) -> Any:
+        array = tape.value_of(x)
+        if isinstance(x, (Tensor, Variable)):
+            tensors[id(array)] = x
+        return array
+
+    args, kwargs = nest.map_structure(array_of, (args, kwargs))
+    args = calling._arrays_from_lists(args)
     with tape.inside():
         _build(original, layer, args, kwargs)
     found, split = structure(layer), compiled._Split(args, kwargs)
-    masks = [masking.get_mask(x) for x in split.arrays]
-    if found.ours and not any(mask is not None for mask in masks):
-        key = ("tape", found.key, split.key)
-        programs = layer._lamina.programs
-        if key not in programs:
-            programs[key] = compiled.Program(layer, found, split, None)
-        function = programs[key].compiled
+    masks, frame = [masking.get_mask(x) for x in split.arrays], binding.current()
+    training = frame.training if frame is not None else None
+    if found.ours and compiled._compilable(split):
+        key = ("tape", found.key, split.key, training)
+        programs, ids = layer._lamina.programs, list(map(id, found.variables))
+        program = programs.get(key)
+        if program is None or list(map(id, program.found.variables)) != ids:
+            program = programs[key] = compiled.Program(layer, found, split, training)
+        function = program.compiled
     else:
 
         def function(values: Any, arrays: Any) -> Any:
             with binding.bind():
                 for x, mask in zip(arrays, masks, strict=True):
                     masking.set_mask(x, mask)
-                return compiled.purely(layer, found, values, *split.fill(arrays), None)
+                return compiled.purely(layer, found, values, *split.fill(arrays), training)
 
     arrays = [tensors.get(id(x), x) for x in split.arrays]
     outputs, updates, losses, masks = tape.run(function, (list(found.variables), arrays))

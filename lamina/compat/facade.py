@@ -8,6 +8,7 @@ from importlib.machinery import ModuleSpec
 from types import FunctionType, ModuleType
 from typing import Any
 
+import lamina
 from lamina.compat import keras_names, tf_names
 from lamina.compat.tape import lifted
 from lamina.core.errors import explain, nearest
@@ -19,7 +20,7 @@ _ABSENT = object()
 class Facade(ModuleType):
     """One module of the facade."""
 
-    __path__: list[str] = []
+    __path__ = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -74,7 +75,7 @@ def _room(path: str) -> Any:
     name = "lamina" + path.removeprefix("keras")
     if path.count(".") > 1 and path not in keras_names.NESTED:
         return None
-    if path.count(".") == 1 and path.removeprefix("keras.") not in importlib.import_module("lamina")._ROOMS:
+    if path.count(".") == 1 and path.removeprefix("keras.") not in lamina._ROOMS:
         return None
     try:
         return importlib.import_module(name)

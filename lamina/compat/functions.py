@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from lamina import ops
 from lamina.compat.operators import constant_dtype, is_tensor
@@ -59,7 +60,7 @@ def arange(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> 
     return run(ops.arange, (start, limit, delta), {"dtype": dtype})
 
 
-def shape_of(input: Any, out_type: Any = None) -> Any:  # noqa: A002
+def shape_of(input: Any, out_type: Any = None) -> Any:
     """The shape: an int32 tensor; inside a layer's call its sizes as they are known."""
     sizes = tuple(input.shape)
     if isinstance(input, SymbolicTensor) or not outermost():
@@ -93,7 +94,9 @@ def _draw(
     return run(lambda *ab: function(sizes, *ab, unwrap(dtype), source_of(seed)), (low, high))
 
 
-def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+def normal(
+    shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
+) -> Any:
     """Draws from a normal distribution."""
     return _draw(random.normal, shape, mean, stddev, dtype, seed)
 
@@ -105,7 +108,9 @@ def truncated_normal(
     return _draw(random.truncated_normal, shape, mean, stddev, dtype, seed)
 
 
-def uniform(shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = None, seed: Any = None) -> Any:
+def uniform(
+    shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = None, seed: Any = None
+) -> Any:
     """Draws from a uniform distribution on [minval, maxval); integers for an integer dtype."""
     return _draw(random.uniform, shape, minval, 1 if maxval is None else maxval, dtype, seed)
 
@@ -166,6 +171,7 @@ def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12) -> Any:
     """``x`` divided by its L2 norm along ``axis``."""
 
     def normalized(x: Any) -> Any:
+        x = jnp.asarray(x)
         return x / jnp.sqrt(jnp.maximum(jnp.sum(x * x, axis, keepdims=True), epsilon))
 
     return run(normalized, (x,))
@@ -185,7 +191,7 @@ MATH = {
     "add_n": lambda inputs: run(lambda xs: sum(xs[1:], xs[0]), (list(inputs),)),
     "confusion_matrix": confusion_matrix,
     "l2_normalize": l2_normalize,
-    "squared_difference": lambda x, y: run(lambda a, b: (a - b) ** 2, (x, y)),
+    "squared_difference": lambda x, y: run(lambda *ab: ops.square(ops.subtract(*ab)), (x, y)),
 }
 
 # --- networks -----------------------------------------------------------------------------------
@@ -198,51 +204,12 @@ def _logits_loss(loss: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def conv2d(
-    input: Any,  # noqa: A002
-    filters: Any,
-    strides: Any,
-    padding: str,
-    data_format: str = "NHWC",
-    dilations: Any = 1,
-) -> Any:
-    """Convolution of images (batch, height, width, channels) with filters (h, w, in, out)."""
-    options = (_inner(strides), padding.lower(), _last(data_format), _inner(dilations))
-    return run(ops.conv, (input, filters, *options))
-
-
-def _pool(op: Callable[..., Any]) -> Callable[..., Any]:
-    def pool(
-        input: Any,  # noqa: A002
-        ksize: Any,
-        strides: Any,
-        padding: str,
-        data_format: str = "NHWC",
-    ) -> Any:
-        given = (_inner(ksize), _inner(strides), padding.lower(), _last(data_format))
-        return run(op, (input, *given))
-
-    return pool
-
-
-def _last(data_format: str) -> str:
-    return "channels_last" if data_format == "NHWC" else "channels_first"
-
-
-def _inner(sizes: Any) -> Any:
-    """Sizes of height and width: of one number, of two, or of four for all axes."""
-    return sizes if isinstance(sizes, int) else tuple(sizes[1:3] if len(sizes) == 4 else sizes)
-
-
 NN = {
-    "avg_pool2d": _pool(ops.average_pool),
-    "conv2d": conv2d,
     "dropout": lambda x, rate, noise_shape=None, seed=None: run(
         random.dropout, (x, rate, noise_shape, source_of(seed))
     ),
-    "l2_loss": lambda t: run(lambda x: jnp.sum(x * x) / 2, (t,)),
+    "l2_loss": lambda t: run(lambda x: ops.sum(ops.square(x)) / 2, (t,)),
     "l2_normalize": l2_normalize,
-    "max_pool2d": _pool(ops.max_pool),
     "sigmoid_cross_entropy_with_logits": _logits_loss(ops.binary_crossentropy),
     "softmax_cross_entropy_with_logits": _logits_loss(ops.categorical_crossentropy),
     "sparse_softmax_cross_entropy_with_logits": _logits_loss(ops.sparse_categorical_crossentropy),
@@ -265,7 +232,7 @@ def function(func: Any = None, input_signature: Any = None, **options: Any) -> A
 def show(*inputs: Any, output_stream: Any = None, sep: str = " ", end: str = "\n") -> None:
     """Print values, those of tensors alone; inside compiled code when it runs."""
     plain = unwrap(list(inputs))
-    if any(isinstance(each, jax.core.Tracer) for each in plain):
+    if any(isinstance(each, Tracer) for each in plain):
         jax.debug.print(sep.join("{}" for _ in plain), *plain)
     else:
         print(*plain, sep=sep, end=end, file=output_stream)
@@ -293,7 +260,9 @@ def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice
 CONFIG = {"list_physical_devices": list_physical_devices,
           "list_logical_devices": list_physical_devices}  # fmt: skip
 TOP = {
-    "boolean_mask": lambda tensor, mask: run(lambda x, m: x[np.asarray(m)], (tensor, mask)),
+    "boolean_mask": lambda tensor, mask: run(
+        lambda x: jnp.asarray(x)[np.asarray(mask)], (tensor,)
+    ),
     "cast": lambda x, dtype: run(ops.cast, (x, unwrap(dtype))),
     "constant": constant,
     "convert_to_tensor": convert_to_tensor,

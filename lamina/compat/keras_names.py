@@ -18,7 +18,7 @@ ALIASES = {
     **{f"keras.layers.{name}": "keras.layers" for name in _LAYERS.split()},
     **{f"keras.ops.{name}": "keras.ops" for name in ("nn", "numpy", "linalg")},
     **{f"python.keras.{name}": f"keras.{name}" for name in ("layers", "models", "utils")},
-    **words("keras.engine=keras keras.experimental=keras python.keras=keras "
+    **words("keras.engine=keras keras.experimental=keras python=keras python.keras=keras "
             "keras.optimizers.experimental=keras.optimizers "
             "keras.optimizers.legacy=keras.optimizers keras.utils.np_utils=keras.utils "
             "keras.utils.vis_utils=keras.utils"),
@@ -32,6 +32,11 @@ min minimum ndim not_equal ones_like pow=power prod relu reshape round shape sig
 softmax softplus softsign sqrt square squeeze stack std sum switch=where tanh tile transpose var
 zeros_like
 """
+_SHORT = {
+    short: f"losses:mean_{full}"
+    for full, names in {"squared_error": "mse MSE", "absolute_error": "mae MAE"}.items()
+    for short in names.split()
+}
 _LOSSES = "binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy"
 
 TABLES: dict[str, dict[str, str]] = {
@@ -39,6 +44,8 @@ TABLES: dict[str, dict[str, str]] = {
         **{name: f"ops:{op}" for name, op in words(_BACKEND).items()},
         **{name: f"losses:{name}" for name in _LOSSES.split()},
     },
+    "keras.losses": _SHORT,
+    "keras.metrics": _SHORT,
     "keras.preprocessing.sequence": {"pad_sequences": "utils:pad_sequences"},
     "keras.preprocessing": {},
 }

@@ -45,7 +45,7 @@ def _method(op: str, swapped: bool = False) -> Any:
     return method
 
 
-def _items(self: Tensor) -> Any:
+def _items(self: Any) -> Any:
     return (self[index] for index in range(len(self)))
 
 
@@ -54,22 +54,14 @@ for _name, _each in operator_methods().items():
     setattr(Tensor, _name, _each)
 
 
-class _AnyVariable(type):
-    """``isinstance(x, tf.Variable)`` holds for the weights of layers too."""
+class _Variables(type):
+    """What is called ``tf.Variable``: a call makes a variable of Lamina, and any is one of it."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, LaminaVariable)
 
-
-class Variable(LaminaVariable, metaclass=_AnyVariable):
-    """A variable made by ``tf.Variable(value)``.
-
-    >>> Variable([1.0, 2.0], name="v")
-    <tf.Variable 'v:0' shape=(2,) dtype=float32, numpy=array([1., 2.], dtype=float32)>
-    """
-
-    def __init__(
-        self,
+    def __call__(
+        cls,
         initial_value: Any = None,
         trainable: bool | None = None,
         *_: Any,
@@ -77,25 +69,34 @@ class Variable(LaminaVariable, metaclass=_AnyVariable):
         dtype: Any = None,
         constraint: Any = None,
         **__: Any,
-    ) -> None:
-        value = initial_value() if callable(initial_value) else initial_value
-        value = unwrap(value)
-        if isinstance(value, LaminaVariable):
-            value = value.value
+    ) -> LaminaVariable:
+        value = unwrap(initial_value() if callable(initial_value) else initial_value)
+        value = value.value if isinstance(value, LaminaVariable) else value
         if dtype is None and not hasattr(value, "dtype"):
             dtype = constant_dtype(value)
         trained = trainable is not False
-        super().__init__(value, dtype=dtype, trainable=trained, name=name or "Variable")
-        self.constraint = constraint
+        variable = LaminaVariable(value, dtype=dtype, trainable=trained, name=name or "Variable")
+        variable.constraint = constraint
+        return variable
 
-    def read_value(self) -> Any:
-        """The value as a tensor."""
-        return tape.wrap(self.value)
 
-    def __repr__(self) -> str:
-        shown = repr(self.numpy()) if self.ndim else str(self.numpy())
-        described = f"shape={self.shape} dtype={self._dtype}"
-        return f"<tf.Variable '{self.name}:0' {described}, numpy={below(shown)}>"
+class Variable(metaclass=_Variables):
+    """``tf.Variable(value)`` makes a variable; weights of layers are instances too.
+
+    >>> isinstance(Variable([1.0, 2.0]), Variable)
+    True
+    """
+
+
+def shown(variable: LaminaVariable) -> str:
+    """A variable as TensorFlow prints it.
+
+    >>> shown(Variable(1.0, name="v"))
+    "<tf.Variable 'v:0' shape=() dtype=float32, numpy=1.0>"
+    """
+    values = repr(variable.numpy()) if variable.ndim else str(variable.numpy())
+    described = f"shape={variable.shape} dtype={variable.dtype}"
+    return f"<tf.Variable '{variable.path}:0' {described}, numpy={below(values)}>"
 
 
 def constant_dtype(value: Any) -> str | None:

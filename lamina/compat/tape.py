@@ -17,6 +17,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from lamina.compat.tensor import Tensor, unwrap
 from lamina.core import binding, nest
@@ -62,7 +63,7 @@ def inside() -> Iterator[None]:
 def wrap(structure: Any) -> Any:
     """A nest of arrays as tensors; values that belong to a JAX transformation stay as they are."""
     if isinstance(structure, jax.Array):
-        leave = isinstance(structure, jax.core.Tracer) and not active()
+        leave = isinstance(structure, Tracer) and not active()
         return structure if leave else Tensor(structure)
     return nest.map_structure(wrap, structure) if nest.is_nested(structure) else structure
 
@@ -73,8 +74,11 @@ def run(function: Callable[..., Any], args: Any = (), kwargs: Any = None) -> Any
     Inside a layer's call, and on symbolic tensors, it is just the function.
     """
     kwargs = kwargs or {}
-    if not outermost() or any_symbolic(args) or any_symbolic(kwargs.values()):
+    if any_symbolic(args) or any_symbolic(kwargs.values()):
         return function(*unwrap(args), **unwrap(kwargs))
+    if not outermost():
+        args, kwargs = _values((tuple(args), kwargs))
+        return function(*args, **kwargs)
     tapes = active()
     leaves, treedef = nest.flatten_with((tuple(args), kwargs))
     places = [
@@ -85,8 +89,9 @@ def run(function: Callable[..., Any], args: Any = (), kwargs: Any = None) -> Any
         and any(each.knows(leaf) for each in tapes)
     ]
     if not places:
+        args, kwargs = _values((tuple(args), kwargs))
         with inside():
-            result = function(*unwrap(args), **unwrap(kwargs))
+            result = function(*args, **kwargs)
         return wrap(result)
     step = Step(function, leaves, treedef, places)
     for each in tapes:
@@ -109,15 +114,23 @@ def _differentiable(x: Any) -> bool:
     return jnp.issubdtype(jnp.dtype(getattr(x, "_dtype", None) or x.dtype.name), jnp.inexact)
 
 
-def _array(x: Any) -> Any:
-    return x.value if isinstance(x, Variable) else x.__jax_array__()
+def value_of(x: Any) -> Any:
+    """A leaf as functions of arrays take it: the array of a tensor or variable."""
+    return x.value if isinstance(x, Variable) else unwrap(x)
+
+
+def _values(structure: Any) -> Any:
+    return nest.map_structure(value_of, structure)
 
 
 class Step:
     """One recorded call: which tensors went in and came out, and the pullback between them."""
 
     def __init__(self, function: Any, leaves: list[Any], treedef: Any, places: list[int]) -> None:
-        fixed = [_array(x) if isinstance(x, Variable) else unwrap(x) for x in leaves]
+        self._structure: Any = None
+        self._floats: list[int] = []
+        self._rest: list[Any] = []
+        fixed = [value_of(x) for x in leaves]
 
         def pure(*values: Any) -> tuple[list[Any], list[Any]]:
             filled = list(fixed)
@@ -135,7 +148,7 @@ class Step:
             return [flat[i] for i in self._floats], arrays
 
         self.inputs = [leaves[index] for index in places]
-        values = [_array(each) for each in self.inputs]
+        values = [value_of(each) for each in self.inputs]
         with inside():
             outputs, self.pullback, arrays = jax.vjp(pure, *values, has_aux=True)
         self._pure = pure
@@ -165,10 +178,10 @@ class GradientTape:
         persistent: Whether `gradient` may be called more than once.
         watch_accessed_variables: Whether trainable variables are watched without being told.
 
-    >>> from lamina.compat.operators import Variable
-    >>> x = Variable(3.0)
+    >>> x = Tensor(jnp.float32(3.0))
     >>> with GradientTape() as tape:
-    ...     y = x * x
+    ...     tape.watch(x)
+    ...     y = run(jnp.square, (x,))
     >>> tape.gradient(y, x).numpy()
     np.float32(6.0)
     """
@@ -249,7 +262,7 @@ class GradientTape:
         def of(source: Any) -> Any:
             grad = found.get(id(source))
             if grad is None and str(unconnected_gradients).lower().endswith("zero"):
-                grad = jnp.zeros_like(_array(source))
+                grad = jnp.zeros_like(value_of(source))
             return grad
 
         grads = nest.map_structure(of, sources)
@@ -264,12 +277,12 @@ class GradientTape:
 
         for each, cotangent in zip(targets, given, strict=True):
             if hasattr(each, "__jax_array__") and _differentiable(each):
-                ones = jnp.ones_like(_array(each))
+                ones = jnp.ones_like(value_of(each))
                 put(each, ones if cotangent is None else cotangent)
         for step in reversed(list(self._steps)):
             if any(id(out) in found for out in step.outputs):
                 cotangents = [
-                    jnp.zeros_like(_array(out)) if id(out) not in found else found[id(out)]
+                    jnp.zeros_like(value_of(out)) if id(out) not in found else found[id(out)]
                     for out in step.outputs
                 ]
                 for x, cotangent in zip(step.inputs, step.pull(cotangents), strict=True):

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from lamina import activations, ops
 from lamina.compat import data, functions, operators, tape, tensor
@@ -21,7 +22,7 @@ _ONE = "abs acos=arccos asin=arcsin atan=arctan cos cosh exp floor logical_not n
     "sigmoid sign sin sinh sqrt square tan tanh"  # fmt: skip
 _TWO = "add divide equal greater greater_equal less less_equal logical_and logical_or maximum " \
     "minimum multiply not_equal pow=power subtract truediv=divide"  # fmt: skip
-_REDUCE = "all any max mean min prod sum"
+_REDUCE = " ".join(f"reduce_{op}={op}" for op in "all any max mean min prod sum".split())
 _MATH_ONE = "ceil erf expm1 imag is_finite=isfinite is_inf=isinf is_nan=isnan log log1p " \
     "log_sigmoid real reciprocal rsqrt softplus softsign"  # fmt: skip
 _MATH_TWO = "atan2=arctan2 divide_no_nan floordiv=floor_divide floormod=mod logical_xor mod"
@@ -54,8 +55,9 @@ _SIGNATURES = {
         solve(matrix,rhs) trace(x)""",
     "nn": """
         bias_add=add(value,bias) embedding_lookup=take(params,ids,axis=0)
-        in_top_k(targets,predictions,k) leaky_relu(features,alpha=0.2) moments(x,axes,-shift,keepdims)
-        softmax(logits,axis=-1) log_softmax(logits,axis=-1) top_k(input,k=1,sorted)""",
+        in_top_k(targets,predictions,k) leaky_relu(features,alpha=0.2)
+        moments(x,axes,-shift,keepdims) softmax(logits,axis=-1) log_softmax(logits,axis=-1)
+        top_k(input,k=1,sorted)""",
 }
 """``name=op(parameters)``: TensorFlow's parameters in the order of the op's own. ``a=3`` has this
 default, ``a>b`` goes to the op's parameter ``b``, ``-a`` may only be left out."""
@@ -93,15 +95,16 @@ def namespaces() -> dict[str, dict[str, Any]]:
     both = {
         **_adapted(_ONE, "x"),
         **_adapted(_TWO, "x,y"),
-        **_adapted(" ".join(f"reduce_{op}={op}" for op in _REDUCE.split()), "input_tensor,axis,keepdims"),
+        **_adapted(_REDUCE, "input_tensor,axis,keepdims"),
     }
     found: dict[str, dict[str, Any]] = {
         "": {**_types(), **functions.TOP, **both, "add_n": functions.MATH["add_n"]},
-        "math": {**both, **_adapted(_MATH_ONE, "x"), **_adapted(_MATH_TWO, "x,y"), **functions.MATH},
+        "math": {**both, **_adapted(_MATH_ONE, "x"), **_adapted(_MATH_TWO, "x,y")},
         "nn": {**functions.NN}, "linalg": {"matmul": functions.matmul}, "random": functions.RANDOM,
         "data": {"Dataset": data.Dataset, "AUTOTUNE": -1}, "config": functions.CONFIG,
         "config.experimental": functions.CONFIG,
     }  # fmt: skip
+    found["math"].update(functions.MATH)
     for places, text in _SIGNATURES.items():
         for word, parameters in re.findall(r"(\S+?)\(([^)]*)\)", text):
             for place in places.replace("tf", "top").split():
@@ -109,17 +112,16 @@ def namespaces() -> dict[str, dict[str, Any]]:
     for name, ours in words(_ACTIVATIONS).items():
         found["nn"][name] = tape.lifted(getattr(activations, ours))
     return {
-        place: {name: _nameless(each) if _is_function(each) else each for name, each in table.items()}
-        for place, table in found.items()
+        place: {name: _nameless(each) for name, each in names.items()}
+        for place, names in found.items()
     }
 
 
-def _is_function(value: Any) -> bool:
-    """Whether TensorFlow's function of this name takes a name for its node in the graph."""
-    return inspect.isfunction(value) and not hasattr(value, "__wrapped__")
+def _nameless(function: Any) -> Any:
+    """A function that also takes TensorFlow's name for its node in the graph, for nothing."""
+    if not inspect.isfunction(function) or hasattr(function, "__wrapped__"):
+        return function
 
-
-def _nameless(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(*args: Any, name: Any = None, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
@@ -159,7 +161,7 @@ def _static(value: Any) -> Any:
     """Arguments that say how to compute, as Python's ints and tuples."""
     if isinstance(value, (list, tuple)):
         return tuple(_static(each) for each in value)
-    if hasattr(value, "__array__") and not isinstance(value, jax.core.Tracer):
+    if hasattr(value, "__array__") and not isinstance(value, Tracer):
         return _static(np.asarray(value).tolist())
     return value
 

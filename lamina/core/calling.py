@@ -95,15 +95,24 @@ def describe(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Nest:
     return output
 
 
-def describe_only(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Nest:
-    """Build a layer for symbolic arguments, and infer its outputs."""
+def describe_only(
+    layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], from_call: bool = False
+) -> Nest:
+    """Build a layer for symbolic arguments, and infer its outputs.
+
+    Args:
+        from_call: Whether to infer them from ``call`` even where the layer states them itself.
+    """
     frame = binding.current()
     with binding.push(Frame(Trace({}, describing=True), parent=frame)) as inner:
         inner.training = frame.training if frame is not None else None
         bound = bind_arguments(layer, args, kwargs)
         check_inputs(layer, bound)
         build(layer, bound)
-        output = layer.compute_output_spec(*args, **kwargs)
+        if from_call:
+            output = infer(layer, args, kwargs)
+        else:
+            output = layer.compute_output_spec(*args, **kwargs)
         _mark_built(layer)
     return output
 

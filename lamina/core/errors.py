@@ -79,8 +79,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     known = [each for each in known if isinstance(each, str)]
     lowered = {each.lower(): each for each in reversed(known)}
-    found = difflib.get_close_matches(str(name).lower(), list(lowered), n=1, cutoff=0.6)
-    return f"Did you mean '{lowered[found[0]]}'?" if found else ""
+    exact = difflib.get_close_matches(str(name), known, n=1, cutoff=0.8)
+    found = exact or difflib.get_close_matches(str(name).lower(), list(lowered), n=1, cutoff=0.6)
+    return f"Did you mean '{found[0] if exact else lowered[found[0]]}'?" if found else ""
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> UnknownNameError:

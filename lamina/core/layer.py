@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from lamina.core import binding, calling, nest, pytree, remat, tracking
+from lamina.core import binding, calling, nest, pytree, remat, tracebacks, tracking
 from lamina.core.binding import Frame, Trace
 from lamina.core.configurable import signature
 from lamina.core.dtypes import DTypePolicy, get_policy, is_float
@@ -110,7 +110,9 @@ class Layer(Weights, Operation):
         first = calling.call_signature(self).first
         if "input" in named and first is not None:
             named[first] = named.pop("input")
-        output = calling.describe_only(self, tuple(tensors(shape) for shape in args), named)
+        inputs = tuple(tensors(shape) for shape in args)
+        from_call = not self._overrides("compute_output_spec")
+        output = calling.describe_only(self, inputs, named, from_call)
         return nest.map_structure(lambda x: x.shape, output)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Nest:
@@ -138,7 +140,11 @@ class Layer(Weights, Operation):
         Raises:
             ShapeError: naming the layer and the shapes, when the inputs do not fit.
         """
-        outputs = calling.dispatch(self, args, kwargs)
+        try:
+            outputs = calling.dispatch(self, args, kwargs)
+        except Exception as error:
+            tracebacks.fold(error)
+            raise
         frame = binding.current()
         if frame is not None and frame.trace.captures is not None:
             frame.trace.captures.setdefault(id(self), (args[0] if args else kwargs, outputs))

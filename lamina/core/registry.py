@@ -319,7 +319,11 @@ def deserialize(
     if not isinstance(inner, dict):
         raise FileError(f"The config of '{name}' is a {type(inner).__name__}, not a dict.")
     cls = find_class(config.get("module"), name, config.get("registered_name"))
-    thing = cls.from_config(inner)
+    try:
+        thing = cls.from_config(inner)
+    except FileError as error:
+        error.args = (f"{error}\n  in:   {name} '{inner.get('name', '')}'",)
+        raise
     for key, method in (
         ("build_config", "build_from_config"),
         ("compile_config", "compile_from_config"),
@@ -330,7 +334,14 @@ def deserialize(
 
 
 def _marked_array(inner: Any) -> np.ndarray:
-    return np.array(inner["value"], dtype=np.dtype(inner["dtype"]))
+    name = inner["dtype"]
+    try:
+        dtype = np.dtype(name if isinstance(name, str) and "(" not in name else object)
+    except TypeError:
+        dtype = np.dtype(object)
+    if dtype.kind not in "biufcSUV" or dtype.itemsize > 16:
+        raise FileError(f"An array in a config is of numbers, not of {name!r}.")
+    return np.array(inner["value"], dtype=dtype)
 
 
 _MARKED: dict[str, Callable[[Any], Any]] = {

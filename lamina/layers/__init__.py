@@ -1,4 +1,5 @@
 """Layers: the pieces that models are made of. One file per family."""
+# ruff: noqa: RUF022
 
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina import activations, constraints, initializers, regularizers
+from lamina import activations
 from lamina.core import types as t
 from lamina.core.errors import ArgumentError, ShapeError, explain
 from lamina.core.input_spec import InputSpec
@@ -92,9 +92,7 @@ class PReLU(WeightedLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = constraints.get(alpha_constraint)
+        self.set_rules("alpha", alpha_initializer, alpha_regularizer, alpha_constraint)
         self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
         if self.shared_axes is not None:
             self.shared_axes = list(self.shared_axes)
@@ -102,7 +100,7 @@ class PReLU(WeightedLayer):
     def build(self, input_shape: t.Shape) -> None:
         shared = self.shared_axes or ()
         own = [axis for axis in range(1, len(input_shape)) if axis not in shared]
-        sizes = {axis: known_size(self, input_shape, axis) for axis in own}
+        sizes: dict[int, int | None] = {i: known_size(self, input_shape, i) for i in own}
         self.alpha = self.weight("alpha", [sizes.get(i, 1) for i in range(1, len(input_shape))])
         self.input_spec = InputSpec(ndim=len(input_shape), axes=sizes if shared else {})
 

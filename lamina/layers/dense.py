@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina import activations, constraints, initializers, regularizers
+from lamina import activations
 from lamina.core import types as t
 from lamina.core.input_spec import InputSpec
 from lamina.layers.arguments import known_size, positive
@@ -50,12 +50,8 @@ class Dense(WeightedLayer):
         self.units = positive(self, "units", units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        self.set_rules("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.set_rules("bias", bias_initializer, bias_regularizer, bias_constraint)
         self.quantization_config = quantization_config
         self.input_spec = InputSpec(min_ndim=2)
 
@@ -69,3 +65,6 @@ class Dense(WeightedLayer):
         x = jnp.matmul(inputs, self.kernel.value)
         x = x if self.bias is None else x + self.bias.value
         return x if self.activation is None else self.activation(x)
+
+    def compute_output_shape(self, input_shape: t.Shape) -> t.Shape:
+        return (*input_shape[:-1], self.units)

@@ -5,11 +5,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina import activations, constraints, initializers, regularizers
+from lamina import activations
 from lamina.core import types as t
 from lamina.core.errors import ShapeError, explain
 from lamina.core.input_spec import InputSpec
-from lamina.core.types import Config, Shape
+from lamina.core.types import Shape
 from lamina.layers.arguments import with_activity_regularizer
 from lamina.layers.weighted import WeightedLayer
 
@@ -34,6 +34,8 @@ class EinsumDense(WeightedLayer):
     (2, 3, 5)
     """
 
+    kernel_initializer: Any
+
     def __init__(
         self,
         equation: str,
@@ -55,12 +57,8 @@ class EinsumDense(WeightedLayer):
         self.partial_output_shape = sizes
         self.activation = activations.get(activation)
         self.bias_axes = bias_axes
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        self.set_rules("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.set_rules("bias", bias_initializer, bias_regularizer, bias_constraint)
         self.quantization_config = quantization_config
 
     def build(self, input_shape: Shape) -> None:
@@ -69,13 +67,7 @@ class EinsumDense(WeightedLayer):
         if None in shape:
             raise axes.error(f"the size of the kernel's axis '{axes.kernel[shape.index(None)]}' is "
                              "unknown", fix="give it in output_shape, or in the shape of the Input")
-        self.kernel = self.add_weight(
-            shape,
-            self._fanned(axes),
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            name="kernel",
-        )
+        self.kernel = self.weight("kernel", shape, self._fanned(axes))
         self.bias = None if self.bias_axes is None else self.weight("bias", axes.bias_shape())
         self.input_spec = InputSpec(ndim=len(input_shape))
 

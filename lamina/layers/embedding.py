@@ -5,7 +5,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from lamina import constraints, initializers, regularizers
 from lamina.core import types as t
 from lamina.core.errors import ArgumentError, explain
 from lamina.layers.arguments import positive, with_activity_regularizer
@@ -48,9 +47,9 @@ class Embedding(WeightedLayer):
         self.autocast = False  # numbers must not be rounded to half precision
         self.input_dim = positive(self, "input_dim", input_dim)
         self.output_dim = positive(self, "output_dim", output_dim)
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.set_rules(
+            "embeddings", embeddings_initializer, embeddings_regularizer, embeddings_constraint
+        )
         self.mask_zero = mask_zero
         self.quantization_config = quantization_config
         if weights is not None:

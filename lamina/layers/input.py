@@ -99,7 +99,7 @@ class InputLayer(Layer):
                 )
 
 
-def Input(  # noqa: N802 - Keras's name
+def Input(
     shape: ShapeLike | None = None,
     batch_size: int | None = None,
     dtype: DTypeLike = None,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import CellType, FunctionType
 from typing import Any
 
-from lamina.core import nest, registry
+from lamina.core import calling, nest, registry
 from lamina.core.errors import FileError, explain
 from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor
@@ -70,7 +70,7 @@ class Lambda(Layer):
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Nest:
         if self._output_shape is None:
-            return super().compute_output_spec(*args, **kwargs)
+            return calling.infer(self, args, kwargs)
         shape = self.compute_output_shape(nest.map_structure(lambda x: x.shape, args[0]))
         return nest.map_shapes(lambda each: SymbolicTensor(each, self.compute_dtype), shape)
 

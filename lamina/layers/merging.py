@@ -256,7 +256,8 @@ class Dot(Merge):
         ranks = [len(shape) for shape in shapes]
         for axis, rank in zip(pair, ranks, strict=True):
             if not -rank < axis < rank or axis == 0:
-                raise self._mismatch(shapes, f"each has an axis of axes={self.axes}, not the batch's")
+                rule = f"each has its axis of axes={self.axes}, which is not the batch's"
+                raise self._mismatch(shapes, rule)
         return pair[0] % ranks[0], pair[1] % ranks[1]
 
     def _passes_mask(self, masks: Sequence[Any]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina import constraints, initializers, ops, regularizers
+from lamina import initializers, ops
 from lamina.core import types as t
 from lamina.core.errors import ArgumentError, ShapeError, explain, unknown
 from lamina.core.input_spec import InputSpec
@@ -66,14 +66,10 @@ class BatchNormalization(WeightedLayer):
         self.epsilon = float(epsilon)
         self.center = center
         self.scale = scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.set_rules("beta", beta_initializer, beta_regularizer, beta_constraint)
+        self.set_rules("gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
         self.renorm = renorm
         self.renorm_clipping = _clipping(renorm_clipping) if renorm else renorm_clipping
         self.renorm_momentum = renorm_momentum
@@ -144,7 +140,8 @@ class BatchNormalization(WeightedLayer):
         average.assign(average.value.astype(value.dtype) * momentum + value * (1 - momentum))
 
     def _initial_deviation(self, shape: t.ShapeLike, dtype: t.DTypeLike = None) -> t.Array:
-        return jnp.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
+        variance: Any = self.moving_variance_initializer
+        return jnp.sqrt(variance(shape, dtype=dtype))
 
     def _corrections(self, mean: t.Array, variance: t.Array) -> tuple[t.Array, t.Array]:
         """The factor and the offset that bring the batch's statistics to the moving ones."""
@@ -206,12 +203,8 @@ class LayerNormalization(WeightedLayer):
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.set_rules("beta", beta_initializer, beta_regularizer, beta_constraint)
+        self.set_rules("gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
         self.rms_scaling = rms_scaling
 
     def build(self, input_shape: t.Shape) -> None:
@@ -256,7 +249,7 @@ class UnitNormalization(Layer):
         self.axis = _axes(self, axis)
 
     def call(self, inputs: t.Array) -> t.Array:
-        axes = self.axis if isinstance(self.axis, int) else tuple(self.axis)
+        axes: Any = self.axis if isinstance(self.axis, int) else tuple(self.axis)
         return ops.normalize(inputs, axes, order=2, epsilon=1e-12)
 
 

@@ -66,7 +66,7 @@ class Dropout(RandomLayer):
 
     >>> import numpy as np
     >>> Dropout(0.5, seed=1)(np.ones((1, 4)), training=True)
-    Array([[2., 0., 2., 0.]], dtype=float32)
+    Array([[2., 0., 0., 2.]], dtype=float32)
     """
 
     def __init__(

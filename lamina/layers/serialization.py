@@ -25,5 +25,5 @@ def deserialize(config: Config, custom_objects: CustomObjects = None) -> Any:
     """
     layer = registry.deserialize(config, custom_objects)
     if not isinstance(layer, Layer):
-        raise FileError(f"A layer's config is needed here; this one gives a {type(layer).__name__}.")
+        raise FileError(f"This config gives a {type(layer).__name__}; a layer is needed.")
     return layer

@@ -47,7 +47,7 @@ class Loss(Configurable):
         if reduction not in REDUCTIONS:
             raise unknown("reduction of a loss", reduction, [str(each) for each in REDUCTIONS])
         self.name = name or auto_name(type(self).__name__)
-        self.reduction = reduction
+        self.reduction: Reduction = reduction
         self._dtype = getattr(dtype, "compute_dtype", None) or DTypePolicy(dtype).compute_dtype
 
     @property

@@ -98,8 +98,8 @@ class _Counts(Metric):
 
     def _share(self, part: str, rest: str) -> Array:
         """Counts of one kind as a share of those of two; 0 of none."""
-        part, rest = getattr(self, part), getattr(self, rest)
-        return divide_no_nan(part.value, part + rest)
+        counted = getattr(self, part).value
+        return divide_no_nan(counted, counted + getattr(self, rest).value)
 
 
 def _checked_thresholds(thresholds: Any, default: float) -> list[float]:
@@ -455,9 +455,8 @@ class AUC(_Counts):
         if self.curve == "PR":
             return recall, self._share(*_PRECISION)
         found = self.true_positives.value
-        odds = divide_no_nan(
-            found + self.false_negatives, self.true_negatives + self.false_positives
-        )
+        negatives = self.true_negatives.value + self.false_positives.value
+        odds = divide_no_nan(found + self.false_negatives.value, negatives)
         gains = [
             1 - odds * divide_no_nan(missed.value, found)
             for missed in (self.false_negatives, self.false_positives)
@@ -467,7 +466,7 @@ class AUC(_Counts):
 
     def _interpolated_pr(self) -> Array:
         found = self.true_positives.value
-        called = found + self.false_positives
+        called = found + self.false_positives.value
         gain, step = found[:-1] - found[1:], called[:-1] - called[1:]
         slope = divide_no_nan(gain, jnp.maximum(step, 0))
         intercept = found[1:] - slope * called[1:]

@@ -29,7 +29,9 @@ class RootMeanSquaredError(Mean):
     def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None) -> None:
         super().__init__(name, dtype)
 
-    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: Any = None) -> None:
+    def update_state(  # type: ignore[override]
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: Any = None
+    ) -> None:
         """Take a batch into account."""
         y_true, y_pred = align_ranks(as_array(y_true, self.dtype), as_array(y_pred, self.dtype))
         super().update_state(jnp.square(y_pred - y_true), sample_weight)

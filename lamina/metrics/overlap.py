@@ -88,11 +88,11 @@ class FBetaScore(Metric):
     def result(self) -> Array:
         """The score, or one for each class."""
         found, tiny, square = self.true_positives.value, settings.epsilon, self.beta**2
-        precision = found / (found + self.false_positives + tiny)
-        recall = found / (found + self.false_negatives + tiny)
+        precision = found / (found + self.false_positives.value + tiny)
+        recall = found / (found + self.false_negatives.value + tiny)
         score = (1 + square) * precision * recall / (square * precision + recall + tiny)
         if self.average == "weighted":
-            return jnp.sum(score * self.support / (jnp.sum(self.support.value) + tiny))
+            return jnp.sum(score * self.support.value / (jnp.sum(self.support.value) + tiny))
         return score if self.average is None else jnp.mean(score)
 
 

@@ -105,7 +105,9 @@ class MeanMetricWrapper(Mean):
         if self._direction is None and fn in FORMULAS.values():
             self._direction = "down"
 
-    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: Any = None) -> None:
+    def update_state(  # type: ignore[override]
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: Any = None
+    ) -> None:
         """Take a batch into account, without the positions that are masked in ``y_pred``."""
         mask = masking.get_mask(y_pred)
         values = self.fn(y_true, y_pred, **{name: getattr(self, name) for name in self._options})

@@ -49,7 +49,7 @@ def _as_array(value: Any) -> Any:
     return jnp.asarray(value) if type(value) in (list, tuple) else value
 
 
-def elementwise(function: F | None = None, *, arrays: int | None = None) -> Any:
+def elementwise(function: Callable[..., Any] | None = None, *, arrays: int | None = None) -> Any:
     """An op whose arguments broadcast against each other, and whose result has their shape.
 
     Args:

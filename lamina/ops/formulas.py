@@ -102,7 +102,7 @@ def _broadcastable(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     return True
 
 
-def formula(function: F | None = None, *, same_shape: bool = False) -> Any:
+def formula(function: Callable[..., Array] | None = None, *, same_shape: bool = False) -> Any:
     """Hand float arrays of one dtype and of shapes that fit together to a formula.
 
     Args:

@@ -36,7 +36,7 @@ __all__ = [
     "serialize",
 ]
 
-_KNOWN = {
+_KNOWN: dict[str, Any] = {
     name.lower(): thing
     for name, thing in list(vars().items())
     if isinstance(thing, type) and issubclass(thing, Optimizer) and name in __all__
@@ -62,7 +62,7 @@ def get(identifier: Any) -> Any:
             raise unknown("optimizer", identifier, sorted(_KNOWN))
         return found()
     if isinstance(identifier, type) and issubclass(identifier, Optimizer):
-        return identifier()
+        return identifier()  # type: ignore[call-arg]
     if callable(getattr(identifier, "init", None)) and callable(
         getattr(identifier, "update", None)
     ):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from lamina.core.errors import ArgumentError
 from lamina.core.types import Array, ShapeLike
 from lamina.core.variable import Variable
-from lamina.optimizers.optimizer import Optimizer, OptimizerOptions, OptimizerState
+from lamina.optimizers.optimizer import Optimizer, OptimizerOptions, OptimizerState, SharedOptions
 
 
 def adam_step(
@@ -115,12 +115,13 @@ class AdamW(Adam):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
-        **options: Unpack[OptimizerOptions],
+        **options: Unpack[SharedOptions],
     ) -> None:
         if weight_decay is None:
             raise ArgumentError("AdamW needs a weight_decay; without one, use Adam.")
-        options["weight_decay"] = weight_decay
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, **options)
+        super().__init__(
+            learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **options
+        )
 
 
 class Adamax(_Moments):

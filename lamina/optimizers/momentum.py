@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from lamina.core.errors import ArgumentError, explain
 from lamina.core.types import Array, ShapeLike
 from lamina.optimizers.adaptive import adam_step
-from lamina.optimizers.optimizer import Optimizer, OptimizerOptions
+from lamina.optimizers.optimizer import Optimizer, OptimizerOptions, SharedOptions
 
 
 class SGD(Optimizer):
@@ -128,9 +128,9 @@ class Muon(Optimizer):
         ns_steps: int = 5,
         nesterov: bool = True,
         rms_rate: float | None = 0.2,
-        **options: Unpack[OptimizerOptions],
+        **options: Unpack[SharedOptions],
     ) -> None:
-        super().__init__(learning_rate, weight_decay, **options)  # type: ignore[misc]
+        super().__init__(learning_rate, weight_decay, **options)
         self.adam_beta_1 = adam_beta_1
         self.adam_beta_2 = adam_beta_2
         self.adam_weight_decay = adam_weight_decay

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self, TypedDict
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from lamina.core import binding, registry
 from lamina.core.configurable import Configurable
@@ -37,10 +38,9 @@ class OptimizerState(NamedTuple):
     slots: Slots
 
 
-class OptimizerOptions(TypedDict, total=False):
+class SharedOptions(TypedDict, total=False):
     """Keyword arguments that all optimizers take; see `Optimizer`."""
 
-    weight_decay: float | None
     clipnorm: float | None
     clipvalue: float | None
     global_clipnorm: float | None
@@ -52,7 +52,13 @@ class OptimizerOptions(TypedDict, total=False):
     name: str | None
 
 
-OPTIONS = ("name", *(each for each in OptimizerOptions.__annotations__ if each != "name"))
+class OptimizerOptions(SharedOptions, total=False):
+    """Those of the optimizers that do not list ``weight_decay`` among their own."""
+
+    weight_decay: float | None
+
+
+OPTIONS = tuple(sorted(OptimizerOptions.__annotations__))
 
 
 class Optimizer(Configurable):
@@ -309,12 +315,13 @@ class Optimizer(Configurable):
         def each(function: Callable[[Array], Array]) -> list[Any]:
             return [None if grad is None else function(grad) for grad in grads]
 
-        if self.clipvalue:
-            return each(lambda grad: jnp.clip(grad, -self.clipvalue, self.clipvalue))
+        limit = self.clipvalue
+        if limit:
+            return each(lambda grad: jnp.clip(grad, -limit, limit))
         if self.clipnorm:
             return each(lambda grad: grad * _shrink(jnp.sum(grad * grad), self.clipnorm))
         if self.global_clipnorm:
-            total = sum(jnp.sum(grad * grad) for grad in grads if grad is not None)
+            total = jnp.sum(jnp.stack([jnp.sum(g * g) for g in grads if g is not None]))
             return each(lambda grad: grad * _shrink(total, self.global_clipnorm))
         return grads
 
@@ -503,12 +510,14 @@ class Optimizer(Configurable):
     ) -> tuple[list[Array], OptimizerState]:
         """``update``, compiled when called on arrays that are no tracers."""
         rate = self._rate_at(state)
-        traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((grads, params, rate)))
+        traced = any(isinstance(x, Tracer) for x in jax.tree.leaves((grads, params, rate)))
         if traced or self._by_assignment:
             return self._update(grads, state, params, rate)
         if self not in _programs:
             here = weakref.ref(self)
-            _programs[self] = jax.jit(lambda key, *args: here()._update(*args), static_argnums=0)
+            _programs[self] = jax.jit(
+                lambda key, *args: _alive(here)._update(*args), static_argnums=0
+            )
         return _programs[self](self._key(), grads, state, params, rate)
 
     def _key(self) -> tuple[Any, ...]:
@@ -696,6 +705,12 @@ class Optimizer(Configurable):
 
 
 _programs: weakref.WeakKeyDictionary[Optimizer, Any] = weakref.WeakKeyDictionary()
+
+
+def _alive(reference: weakref.ref[Any]) -> Any:
+    optimizer = reference()
+    assert optimizer is not None  # its programs are forgotten with it
+    return optimizer
 
 
 def _number(value: Any) -> float:

@@ -101,18 +101,18 @@ class LossScaleOptimizer(Optimizer):
     ) -> tuple[list[Array], OptimizerState]:
         slots: dict[str, Any] = state.slots
         (counter,), (scale,), inner = slots["step_counter"], slots["dynamic_scale"], slots["inner"]
-        finite, params = self.check_finite(grads), list(params)
+        finite, present = self.check_finite(grads), list(params)
         grads = [None if grad is None else grad / scale.astype(grad.dtype) for grad in grads]
-        params, inner = jax.lax.cond(
+        present, inner = jax.lax.cond(
             finite,
-            lambda: self.inner_optimizer._update(grads, inner, params, rate),
-            lambda: (params, inner),
+            lambda: self.inner_optimizer._update(grads, inner, present, rate),
+            lambda: (present, inner),
         )
         grown = counter == self.dynamic_growth_steps - 1
         counter = jnp.where(finite & ~grown, counter + 1, 0)
         scale = scale * jnp.where(finite, jnp.where(grown, 2.0, 1.0), 0.5)
         slots = {"step_counter": [counter], "dynamic_scale": [scale], "inner": inner}
-        return params, state._replace(slots=slots)
+        return present, state._replace(slots=slots)
 
     def _key(self) -> tuple[Any, ...]:
         return super()._key(), self.inner_optimizer._key()
@@ -189,6 +189,10 @@ class OptaxOptimizer(Optimizer):
                 fix="make the transformation with optax.inject_hyperparams to change it",
             )
         )
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        self.learning_rate  # noqa: B018  # raises
 
     def get_config(self) -> Config:
         """Refused: a transformation is made of functions, which no file holds."""

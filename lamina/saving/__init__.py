@@ -2,9 +2,15 @@
 
 from lamina.saving.api import load_model, load_weights, save_model, save_weights
 from lamina.saving.objects import (
-    CustomObjectScope, custom_object_scope, deserialize_keras_object, get_custom_objects,
-    get_registered_name, get_registered_object, register_keras_serializable, serialize_keras_object,
-)  # fmt: skip
+    CustomObjectScope,
+    custom_object_scope,
+    deserialize_keras_object,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+    serialize_keras_object,
+)
 
 __all__ = ["CustomObjectScope", "custom_object_scope", "deserialize_keras_object",
            "get_custom_objects", "get_registered_name", "get_registered_object", "load_model",

@@ -7,16 +7,16 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from lamina.core import registry
-from lamina.core.errors import ArgumentError, FileError, LaminaError, StateError, explain
+from lamina.core.errors import ArgumentError, FileError, StateError, explain
 from lamina.core.layer import Layer
-from lamina.core.types import Config, CustomObjects
+from lamina.core.types import CustomObjects
 from lamina.saving import archive, legacy_h5, shards, state
-from lamina.saving.hdf5 import Reader, Writer
+from lamina.saving.configs import built, parsed
+from lamina.saving.hdf5 import Writer, reading
 
 KERAS_VERSION = "3.15.1"
 """The version of Keras whose layout is written."""
@@ -94,14 +94,14 @@ def load_model(
         registry.allow_code(not safe_mode),
         registry.CustomObjectScope(custom_objects or {}),
     ):
-        if str(filepath).endswith((".h5", ".hdf5")):
-            return legacy_h5.load_model(Path(filepath), compile)
         if not hasattr(filepath, "read"):
             _check_exists(filepath)
+        if str(filepath).endswith((".h5", ".hdf5")):
+            return legacy_h5.load_model(Path(filepath), compile)
         with archive.opened(filepath) as source:
             config = parsed(source.text(archive.CONFIG), source.name)
             model = built(config, source.name, compile)
-            with source.binary(archive.WEIGHTS) as file, _reading([file], source.name) as reader:
+            with source.binary(archive.WEIGHTS) as file, reading([file], source.name) as reader:
                 state.read(model, reader, whole=True)
     return model
 
@@ -174,16 +174,16 @@ def load_weights(
         with (
             archive.opened(filepath) as source,
             source.binary(archive.WEIGHTS) as file,
-            _reading([file], source.name) as reader,
+            reading([file], source.name) as reader,
         ):
             state.read(model, reader, **options)
     elif path.endswith("weights.json"):
-        with shards.opened(Path(path)) as files, _reading(files, path) as reader:
+        with shards.opened(Path(path)) as files, reading(files, path) as reader:
             state.read(model, reader, **options)
     elif path.endswith((".h5", ".hdf5")):
-        with archive.open_file(Path(path)) as file, _reading([file], path) as reader:
+        with archive.open_file(Path(path)) as file, reading([file], path) as reader:
             if legacy_h5.is_legacy(reader):
-                legacy_h5.load_weights(model, reader, skip_mismatch, by_name)
+                legacy_h5.load_weights(model, reader, skip_mismatch or by_name)
             else:
                 state.read(model, reader, **options)
     else:
@@ -196,42 +196,6 @@ def load_weights(
 
 
 # --- configs ------------------------------------------------------------------------------------
-
-
-def parsed(text: str, name: str) -> Config:
-    """A config from its JSON.
-
-    Raises:
-        FileError: when it is no JSON, is nested too deeply, or is not that of an object.
-    """
-    try:
-        config = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise FileError(f"'{name}': the config is no JSON that can be read: {error}") from error
-    if not registry.is_serialized(config):
-        raise FileError(f"'{name}': the config is not that of a model.")
-    return config
-
-
-def built(config: Config, name: str, compile: bool) -> Any:
-    """The model of a config, built, with weights that are still to be drawn.
-
-    Raises:
-        FileError: when the config names what it may not, or is not that of a model.
-    """
-    if not compile:
-        config = {**config, "compile_config": None}
-    try:
-        model = registry.deserialize(config)
-    except LaminaError:
-        raise
-    except Exception as error:
-        raise FileError(
-            f"'{name}': its model cannot be built: {type(error).__name__}: {error}"
-        ) from error
-    if not isinstance(model, Layer):
-        raise FileError(f"'{name}' holds a {type(model).__name__}, not a model.")
-    return model
 
 
 def _described(model: Layer, include_optimizer: bool) -> dict[str, str]:
@@ -283,12 +247,6 @@ def _write_weights(model: Layer, file: IO[bytes], skip: Any) -> None:
         state.write(model, writer, skip)
 
 
-@contextlib.contextmanager
-def _reading(files: list[IO[bytes]], name: str) -> Iterator[Reader]:
-    with contextlib.closing(Reader(files, name)) as reader:
-        yield reader
-
-
 def _take_legacy(kwargs: dict[str, Any]) -> None:
     form = kwargs.pop("save_format", None)
     if kwargs or form not in (None, "keras"):
@@ -305,7 +263,7 @@ def _check_built(model: Layer, what: str) -> None:
     if not model.built:
         raise StateError(
             explain(
-                f"{type(model).__name__} '{model.name}' is not built, so you cannot {what} weights.",
+                f"You cannot {what} weights: {type(model).__name__} '{model.name}' is not built.",
                 fix="give it an Input, call it on data, or model.build(input_shape) before",
             )
         )

@@ -91,6 +91,8 @@ class Archive:
     def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
         self.archive = archive
         self.name = name
+        assert archive.fp is not None
+        self.size = archive.fp.seek(0, 2)
         infos = archive.infolist()
         if len(infos) > MEMBER_COUNT:
             raise self._refusal(f"it has {len(infos)} members")
@@ -120,6 +122,8 @@ class Archive:
         if info.flag_bits & 1:
             raise self._refusal(f"'{member}' is encrypted")
         size = info.file_size
+        if info.compress_size > self.size:
+            raise self._refusal(f"'{member}' says that it is longer than the file")
         if size > max(FLOOR, EXPANSION * info.compress_size) or size > (limit or size):
             raise self._refusal(
                 f"'{member}' would unfold from {info.compress_size} to {size} bytes"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
 import h5py
-import ml_dtypes
+import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.errors import FileError, explain
@@ -97,13 +97,27 @@ class Reader:
             array = np.asarray(dataset[()])
         except (OSError, ValueError) as error:
             raise FileError(f"'{self.name}': '{dataset.name}' cannot be read: {error}") from error
-        return array.view(ml_dtypes.bfloat16) if array.dtype.str == "|V2" else array
+        return array.view(jnp.bfloat16) if array.dtype.str == "|V2" else array
 
     def close(self) -> None:
         """Close the HDF5 files, not the binary files below them."""
         for each in self._open:
             with contextlib.suppress(Exception):
                 each.close()
+
+    def attribute(self, name: str) -> str | None:
+        """A text that the first file has as a whole."""
+        attributes = self._open[0].attrs
+        if name not in attributes:
+            return None
+        stored = attributes.get_id(name)
+        if stored.shape != () or h5py.check_string_dtype(stored.dtype) is None:
+            raise self._refusal(name, "it is no text")
+        try:
+            value = attributes[name]
+            return value.decode() if isinstance(value, bytes) else str(value)
+        except (OSError, ValueError) as error:
+            raise FileError(f"'{self.name}': '{name}' cannot be read: {error}") from error
 
     def _scan(self, file: h5py.File) -> None:
         stack: list[tuple[h5py.Group, str, int]] = [(file, "", 0)]
@@ -144,6 +158,13 @@ class Reader:
                 fix="ask whoever made the file to save the model again",
             )
         )
+
+
+@contextlib.contextmanager
+def reading(files: list[IO[bytes]], name: str) -> Iterator[Reader]:
+    """A `Reader`, closed when the block ends."""
+    with contextlib.closing(Reader(files, name)) as reader:
+        yield reader
 
 
 class Writer:

@@ -13,6 +13,12 @@ from lamina.core.variable import Variable, materialize
 from lamina.saving.hdf5 import Arrays, Reader, Writer
 from lamina.saving.places import EXTRAS, extras, find, own_variables
 
+Step = tuple[Variable, Arrays, str]
+"""A variable, and the array that it is to have."""
+
+Loader = tuple[str, Any, Arrays]
+"""A thing, at its place, that sets its variables itself."""
+
 SHOWN = 20
 """Lines of a comparison of a model with a file that an error shows."""
 
@@ -53,7 +59,13 @@ def read(
         FileError: comparing model and file place by place, when they do not fit.
     """
     plan = _Plan(model, reader, whole, list(skip))
-    problems = plan.problems
+    refuse(plan.problems, model, reader, skip_mismatch)
+    apply(plan.steps, plan.loaders, reader)
+    tell(plan.problems + plan.left, model, reader)
+
+
+def refuse(problems: list[str], model: Layer, reader: Reader, skip_mismatch: bool) -> None:
+    """Raise the error about what does not fit, unless that may be skipped."""
     if problems and not skip_mismatch:
         raise FileError(
             explain(
@@ -64,12 +76,15 @@ def read(
                 "to load what fits",
             )
         )
-    plan.apply()
-    if problems or plan.left:
+
+
+def tell(left: list[str], model: Layer, reader: Reader) -> None:
+    """Warn once about what was not loaded."""
+    if left:
         warnings.warn(
             f"'{reader.name}' does not fit the model '{model.name}' in all; left as it was:\n"
-            + _listed([*problems, *plan.left]),
-            stacklevel=4,
+            + _listed(left),
+            stacklevel=5,
         )
 
 
@@ -90,8 +105,8 @@ class _Plan:
 
     def __init__(self, model: Layer, reader: Reader, whole: bool, skip: list[Any]) -> None:
         self.model, self.reader, self.whole = model, reader, whole
-        self.steps: list[tuple[Variable, Arrays, str]] = []
-        self.loaders: list[tuple[str, Any, Arrays]] = []
+        self.steps: list[Step] = []
+        self.loaders: list[Loader] = []
         self.problems: list[str] = []
         self.left: list[str] = []
         self.places = find(model, reader.__contains__, skip)
@@ -157,7 +172,8 @@ class _Plan:
     def _find_missing(self, skip: list[Any]) -> None:
         covered = {id(v) for v, _, _ in self.steps}
         covered |= {id(v) for _, thing, _ in self.loaders for v in own_variables(thing)}
-        passed = {id(each) for top in skip if isinstance(top, Layer) for each in top._flatten_layers()}
+        tops = [each for each in skip if isinstance(each, Layer)]
+        passed = {id(each) for top in tops for each in top._flatten_layers()}
         for layer in self.model._flatten_layers():
             own = [v for v in layer._own_weights() if id(v) not in covered]
             if own and id(layer) not in self.places and id(layer) not in passed:
@@ -179,29 +195,29 @@ class _Plan:
                         f"{place.removesuffix('/vars')}: model none; file {_stored(arrays)}"
                     )
 
-    def apply(self) -> None:
-        """Set the variables; if reading fails half-way, put back what they were."""
-        touched = [v for v, _, _ in self.steps]
-        touched += [v for _, thing, _ in self.loaders for v in own_variables(thing)]
-        before = [(variable, variable._array) for variable in touched]
-        place, thing = "", self.model
-        try:
-            for variable, arrays, key in self.steps:
-                variable.assign(arrays[key])
-            for place, thing, arrays in self.loaders:
-                thing.load_own_variables(arrays)
-        except BaseException as error:
-            for variable, array in before:
-                variable._array = array
-            if isinstance(error, LaminaError) or not isinstance(error, Exception):
-                raise
-            raise FileError(
-                f"{_called(place, thing)} cannot read its arrays in '{self.reader.name}': {error}"
-            ) from error
+
+def apply(steps: list[Step], loaders: list[Loader], reader: Reader) -> None:
+    """Set the variables; if reading fails half-way, put back what they were."""
+    touched = [variable for variable, _, _ in steps]
+    touched += [variable for _, thing, _ in loaders for variable in own_variables(thing)]
+    before = [(variable, variable._array) for variable in touched]
+    doing = "The model"
+    try:
+        for variable, arrays, key in steps:
+            variable.assign(arrays[key])
+        for place, thing, arrays in loaders:
+            doing = _called(place, thing)
+            thing.load_own_variables(arrays)
+    except BaseException as error:
+        for variable, array in before:
+            variable._array = array
+        if isinstance(error, LaminaError) or not isinstance(error, Exception):
+            raise
+        raise FileError(f"{doing} cannot read its arrays in '{reader.name}': {error}") from error
 
 
 def fits(variables: list[Variable], arrays: Arrays) -> bool:
-    """Whether arrays ``0``, ``1``, ... have the shapes of the variables, and dtypes of their kind."""
+    """Whether arrays ``0``, ``1``, ... have the variables' shapes, and dtypes of their kind."""
     if arrays.keys() != {str(number) for number in range(len(variables))}:
         return False
     return all(
@@ -225,12 +241,15 @@ def _called(place: str, thing: Any) -> str:
 
 
 def _variables(variables: list[Variable]) -> str:
-    shown = [f"{variable.name} {variable.shape}" for variable in variables[:4]]
-    return ", ".join([*shown, *([f"... ({len(variables)})"] if len(variables) > 4 else [])]) or "none"
+    return _first([f"{variable.name} {variable.shape}" for variable in variables])
 
 
 def _stored(arrays: Arrays) -> str:
-    shown = [str(arrays.shape(key)) for key in sorted(arrays, key=lambda k: (len(k), k))[:4]]
-    return ", ".join([*shown, *([f"... ({len(arrays)})"] if len(arrays) > 4 else [])]) or "none"
+    return _first([str(arrays.shape(key)) for key in sorted(arrays, key=lambda k: (len(k), k))])
+
+
+def _first(shown: list[str]) -> str:
+    more = [f"... ({len(shown)})"] if len(shown) > 4 else []
+    return ", ".join([*shown[:4], *more]) or "none"
 
 

@@ -1,6 +1,7 @@
 """What `compile` was given, resolved against the outputs: losses, metrics, and names in logs."""
 
 from collections.abc import Callable, Iterable, Iterator
+from types import NoneType
 from typing import Any
 
 import jax
@@ -27,8 +28,7 @@ class FunctionLoss(Loss):
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         """What the function gives."""
-        if not nest.is_nested((y_true, y_pred)[0]) and not nest.is_nested(y_pred):
-            y_true, y_pred = align_ranks(y_true, y_pred)
+        y_true, y_pred = align_ranks(y_true, y_pred)
         return self.function(y_true, y_pred)
 
 
@@ -88,7 +88,7 @@ class CompiledLoss:
 
     def __init__(self, loss: Any, weights: Any, names: list[str] | None) -> None:
         check_names(loss, losses.get, CROSSENTROPY)
-        if not all(each is None or isinstance(each, (int, float)) for each in nest.flatten(weights)):
+        if not all(isinstance(each, (int, float, NoneType)) for each in nest.flatten(weights)):
             raise ArgumentError(
                 explain(
                     "loss_weights holds something that is no number.",

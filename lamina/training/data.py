@@ -156,7 +156,7 @@ class ArrayData:
     """Batches from arrays.
 
     Args:
-        batch_size: Samples of a batch; 32 when left out.
+        batch_size: Samples of a batch; when left out 32, or all samples divided by ``steps``.
         shuffle: Whether samples are put in a new order each epoch; ``"batch"`` keeps batches.
         steps: At most this many batches an epoch; the next epoch goes on behind them.
 
@@ -174,9 +174,10 @@ class ArrayData:
         steps: int | None = None,
     ) -> None:
         size = length_of({"x": batch.x, "y": batch.y, "sample_weight": batch.weight})
-        batch_size = 32 if batch_size is None else batch_size
+        if batch_size is None:
+            batch_size = 32 if steps is None else math.ceil(size / steps)
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-            raise ArgumentError(f"batch_size={batch_size!r} is no number of samples: give 1 or more.")
+            raise ArgumentError(f"batch_size={batch_size!r} is no number of samples, 1 or more.")
         self.arrays, self.size, self.batch_size = batch, size, min(int(batch_size), size)
         self.shuffle = shuffle
         self.passes = math.ceil(size / self.batch_size)
@@ -278,11 +279,12 @@ class StreamData:
     def epoch(self) -> Iterator[Batch]:
         """The batches of the next epoch."""
         done = 0
-        while not self.limited or done < self.steps:
+        limit = self.steps if self.limited else None
+        while limit is None or done < limit:
             batch, self._peeked = self._peeked or self._next(), None
             if batch is None:
-                if self.limited or not done:
-                    warnings.warn(_ran_out(self.steps if self.limited else None, done), stacklevel=4)
+                if limit is not None or not done:
+                    warnings.warn(_ran_out(limit, done), stacklevel=4)
                 return
             yield batch
             done += 1
@@ -307,6 +309,8 @@ def source_of(
     """The source of batches for what `fit`, `evaluate` or `predict` were given."""
     if steps is not None and steps < 1:
         raise ArgumentError(f"The number of steps is 1 or more, not {steps!r}.")
+    if settings.max_steps_per_epoch is not None:
+        steps = min(settings.max_steps_per_epoch, steps or settings.max_steps_per_epoch)
     if is_arrays(x):
         arrays, targets = to_arrays(x, "x"), to_arrays(y, "y")
         weight = to_arrays(sample_weight, "sample_weight")
@@ -326,6 +330,16 @@ def source_of(
             )
         )
     return StreamData(x, steps, class_weight)
+
+
+def validation_source(
+    given: Any, batch_size: int | None, steps: int | None
+) -> ArrayData | StreamData:
+    """The source of validation batches, from a tuple of arrays or anything that yields batches."""
+    parts = given if isinstance(given, (tuple, list)) else (given,)
+    if not 1 <= len(parts) <= 3:
+        raise ArgumentError("validation_data is (x, y) or (x, y, sample_weight).")
+    return source_of(*parts, batch_size=batch_size, steps=steps)
 
 
 def split(parts: tuple[Nest, Nest, Nest], fraction: float) -> tuple[Any, Any]:

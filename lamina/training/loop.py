@@ -6,29 +6,29 @@ looks (a callback, a generator, an exception handler) sees the last whole step.
 """
 
 import contextlib
-import math
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.errors import ArgumentError, StateError, explain
-from lamina.core.settings import settings
 from lamina.core.types import Nest
 from lamina.training.callback import CallbackList, History, Kind, to_numbers
-from lamina.training.data import PARTS, ArrayData, StreamData, source_of, split, to_arrays
+from lamina.training.data import PARTS, ArrayData, StreamData, source_of, to_arrays
 from lamina.training.program import prepare, program_for
 from lamina.training.state import TrainState, own_copies, read, variables_of
 from lamina.training.step import Batch
 
 SHORT, LONG = 0.1, 0.3
 """Seconds that one program of many steps takes, about: progress and Ctrl-C come between two."""
+
+
+Source: TypeAlias = ArrayData | StreamData
 
 
 class Gate:
@@ -74,8 +74,9 @@ def interruptible() -> Iterator[Gate]:
 class Runner:
     """Runs one kind of step over a source of data, an epoch at a time."""
 
-    def __init__(self, model: Any, kind: Kind, data: ArrayData | StreamData, gate: Gate) -> None:
-        self.model, self.kind, self.data, self.gate = model, kind, data, gate
+    def __init__(self, model: Any, kind: Kind, data: Source, gate: Gate) -> None:
+        self.model, self.data, self.gate = model, data, gate
+        self.kind: Kind = kind
         first = data.first()
         prepare(model, kind, first)
         self.variables = variables_of(model)
@@ -92,7 +93,8 @@ class Runner:
 
     def epoch(self, callbacks: CallbackList) -> Iterator[Any]:
         """Run an epoch; yields what each program gave: logs, or outputs of a batch."""
-        kind, model = self.kind, self.model
+        kind: Kind = self.kind
+        model = self.model
         exact = callbacks.uses_batches(kind)
         self.exposed = self.exposed or callbacks.watched()
         begin = getattr(callbacks, f"on_{kind}_batch_begin")
@@ -137,27 +139,20 @@ class Runner:
         while step < len(rows):
             count = min(fixed or self.chunk, len(rows) - step)
             calls: list[Any] = []
-            if arrays is None or program.eager:
-                calls = [(program.single, self._host(rows, i, short)) for i in range(step, step + count)]
+            inside = 0 if arrays is None or program.eager else min(count, whole - step)
+            if program.loops and inside:
+                calls.append((program.several, arrays, placed, last, step, inside))
             else:
-                inside = min(count, whole - step)
-                if program.loops and inside:
-                    calls = [(program.several, arrays, placed, last, step, inside)]
-                else:
-                    calls = [(program.several, arrays, placed, last, step + i, 1) for i in range(inside)]
-                if inside < count:
-                    calls.append((program.single, self._host(rows, len(rows) - 1, short)))
+                numbers = range(step, step + inside)
+                calls += [(program.several, arrays, placed, last, i, 1) for i in numbers]
+            for number in range(step + inside, step + count):
+                size = data.rest if short and number == len(rows) - 1 else data.batch_size
+                calls.append((program.single, data.take(rows[number, :size])))
             started = time.perf_counter()
             yield step, step + count - 1, calls
             step += count
             if fixed is None:
                 self._adapt(started)
-
-    def _host(self, rows: np.ndarray, number: int, short: bool) -> Batch:
-        """A batch taken on the host, at its own size."""
-        assert isinstance(self.data, ArrayData)
-        chosen = rows[number]
-        return self.data.take(chosen[: self.data.rest] if short and number == len(rows) - 1 else chosen)
 
     def _stream(self, group: int) -> Iterator[tuple[int, int, list[Any]]]:
         assert isinstance(self.data, StreamData)
@@ -172,11 +167,11 @@ class Runner:
 
     def _adapt(self, started: float) -> None:
         """Wait for the program before the last one, and let its time say how many steps to take."""
+        if not self.program.loops:
+            return
         if self._pending is not None:
             jax.block_until_ready(self._pending)
         self._pending = self.logs
-        if not self.program.loops:
-            return
         took = time.perf_counter() - started
         if took < SHORT:
             self.chunk = min(2 * self.chunk, 4096)
@@ -186,44 +181,23 @@ class Runner:
 
 def fit(
     model: Any,
-    x: Any = None,
-    y: Any = None,
-    batch_size: int | None = None,
-    epochs: int = 1,
-    verbose: Any = "auto",
-    callbacks: Any = None,
-    validation_split: float = 0.0,
-    validation_data: Any = None,
-    shuffle: bool | str = True,
-    class_weight: dict[Any, float] | None = None,
-    sample_weight: Any = None,
-    initial_epoch: int = 0,
-    steps_per_epoch: int | None = None,
-    validation_steps: int | None = None,
-    validation_batch_size: int | None = None,
-    validation_freq: Any = 1,
+    data: Source,
+    check: Source | None,
+    callbacks: Any,
+    verbose: Any,
+    epochs: range,
+    validation_freq: Any,
 ) -> History:
-    """Train a compiled layer; see `lamina.training.trainer.Trainer.fit`."""
-    need_compiled(model, "fit")
-    epochs = capped(epochs)
-    if validation_split and validation_data is None:
-        (x, y, sample_weight), validation_data = split((x, y, sample_weight), validation_split)
-    steps = capped_steps(steps_per_epoch)
-    data = source_of(x, y, sample_weight, batch_size, shuffle, class_weight, steps)
-    check = None
-    if validation_data is not None:
-        check = validation_source(
-            validation_data, validation_batch_size or batch_size, capped_steps(validation_steps)
-        )
+    """Train a compiled layer on ``data``, validating it on ``check``; see `Trainer.fit`."""
     with interruptible() as gate:
         runner = Runner(model, "train", data, gate)
         validator = None if check is None else Runner(model, "test", check, gate)
-        callbacks = callback_list(model, callbacks, True, verbose, epochs, data.steps)
+        callbacks = callback_list(model, callbacks, True, verbose, epochs.stop, data.steps)
         model.stop_training = False
         callbacks.on_train_begin()
         logs: dict[str, float] = {}
         try:
-            for epoch in range(initial_epoch, epochs):
+            for epoch in epochs:
                 model.reset_metrics()
                 callbacks.on_epoch_begin(epoch)
                 runner.logs = None
@@ -240,9 +214,8 @@ def fit(
                 if model.stop_training:
                     break
         finally:
-            finalize = getattr(model.optimizer, "finalize_variable_values", None)
-            if finalize is not None and epochs > initial_epoch:
-                finalize(model.trainable_variables)
+            if epochs:
+                model.optimizer.finalize_variable_values(model.trainable_variables)
         callbacks.on_train_end(logs)
     return model.history
 
@@ -260,37 +233,15 @@ def test(runner: Runner, callbacks: CallbackList) -> dict[str, Any]:
     return logs
 
 
-def evaluate(
-    model: Any,
-    x: Any = None,
-    y: Any = None,
-    batch_size: int | None = None,
-    verbose: Any = "auto",
-    sample_weight: Any = None,
-    steps: int | None = None,
-    callbacks: Any = None,
-    return_dict: bool = False,
-) -> Any:
-    """Loss and metrics over data; see `lamina.training.trainer.Trainer.evaluate`."""
-    need_compiled(model, "evaluate")
-    data = source_of(x, y, sample_weight, batch_size, steps=capped_steps(steps))
+def evaluate(model: Any, data: Source, callbacks: Any, verbose: Any) -> dict[str, Any]:
+    """Loss and metrics over data; see `Trainer.evaluate`."""
     with interruptible() as gate:
         runner = Runner(model, "test", data, gate)
-        callbacks = callback_list(model, callbacks, False, verbose, 1, data.steps)
-        logs = test(runner, callbacks)
-    return logs if return_dict else in_order(model, logs)
+        return test(runner, callback_list(model, callbacks, False, verbose, 1, data.steps))
 
 
-def predict(
-    model: Any,
-    x: Any,
-    batch_size: int | None = None,
-    verbose: Any = "auto",
-    steps: int | None = None,
-    callbacks: Any = None,
-) -> Nest:
-    """The outputs for data, as NumPy arrays; see `lamina.training.trainer.Trainer.predict`."""
-    data = source_of(x, batch_size=batch_size, steps=capped_steps(steps))
+def predict(model: Any, data: Source, callbacks: Any, verbose: Any) -> Nest:
+    """The outputs for data, as NumPy arrays; see `Trainer.predict`."""
     with interruptible() as gate:
         runner = Runner(model, "predict", data, gate)
         callbacks = callback_list(model, callbacks, False, verbose, 1, data.steps)
@@ -299,9 +250,8 @@ def predict(
         parts = list(runner.epoch(callbacks))
     if not parts:
         raise ArgumentError("The data gave no batch to predict.")
-    short = isinstance(data, ArrayData) and data.ends_short() and len(parts) > 0
-    sizes = data.size if short and isinstance(data, ArrayData) else None
-    outputs = jax.tree.map(lambda *some: np.concatenate([np.asarray(a) for a in some])[:sizes], *parts)
+    size = data.size if isinstance(data, ArrayData) and data.ends_short() else None
+    outputs = jax.tree.map(lambda *some: np.concatenate(list(map(np.asarray, some)))[:size], *parts)
     callbacks.on_predict_end()
     return outputs
 
@@ -318,7 +268,7 @@ def on_batch(
     if kind != "predict":
         need_compiled(model, f"{kind}_on_batch")
         model.reset_metrics()
-    data = source_of(x, y, sample_weight, 1 << 30, class_weight=class_weight)
+    data: Source = source_of(x, y, sample_weight, 1 << 30, class_weight=class_weight)
     with interruptible() as gate:
         runner = Runner(model, kind, data, gate)
         runner._run(runner.program.single, data.first())
@@ -363,15 +313,6 @@ def callback_list(
     )
 
 
-def validation_source(given: Any, batch_size: int | None, steps: int | None) -> Any:
-    """The source of validation batches, from a tuple of arrays or anything that yields batches."""
-    if isinstance(given, (tuple, list)):
-        if not 1 <= len(given) <= 3:
-            raise ArgumentError("validation_data is (x, y) or (x, y, sample_weight).")
-        return source_of(*given, batch_size=batch_size, steps=steps)
-    return source_of(given, batch_size=batch_size, steps=steps)
-
-
 def due(epoch: int, freq: Any) -> bool:
     """Whether validation is due after this epoch (counted from 0)."""
     if isinstance(freq, int) and freq > 0:
@@ -379,21 +320,6 @@ def due(epoch: int, freq: Any) -> bool:
     if isinstance(freq, (list, tuple, set, range)):
         return epoch + 1 in freq
     raise ArgumentError(f"validation_freq={freq!r} is neither a number nor a list of epochs.")
-
-
-def capped(epochs: int) -> int:
-    """Epochs, but not more than the process allows."""
-    if settings.max_epochs is not None and settings.max_epochs < epochs:
-        warnings.warn(f"Epochs are limited to {settings.max_epochs}.", stacklevel=4)
-        return settings.max_epochs
-    return epochs
-
-
-def capped_steps(steps: int | None) -> int | None:
-    """Steps, but not more than the process allows."""
-    if settings.max_steps_per_epoch is None:
-        return steps
-    return min(settings.max_steps_per_epoch, steps if steps is not None else math.inf)  # type: ignore[return-value]
 
 
 def in_order(model: Any, logs: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ convolves there is a program of its own.
 """
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ import numpy as np
 
 from lamina.core import binding, calling, nest
 from lamina.core.errors import ArgumentError, LaminaError, StateError, explain
-from lamina.core.fingerprint import structure
+from lamina.core.fingerprint import ByIdentity, structure
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Array
 from lamina.training import step as steps
@@ -41,11 +42,12 @@ def _own_step(kind: Kind) -> Callable[..., tuple[TrainState, Any]]:
     def run(model: Any, state: TrainState, batch: Batch, facts: Facts) -> tuple[TrainState, Any]:
         facts.rowwise = False
         given = tuple(list(state[place]) for place in places)
-        result = getattr(model, f"{kind}_step")(given, batch.data())
+        own = getattr(model, f"{kind}_step")
+        result = own(given, batch.data()) if len(signature(own).parameters) == 2 else None
         if not isinstance(result, tuple) or len(result) != 2:
             raise ArgumentError(
                 explain(
-                    f"{type(model).__name__}.{kind}_step did not return two values.",
+                    f"{type(model).__name__}.{kind}_step has not the form of a step.",
                     rule="it takes (state, data) and returns (logs, state); predict_step returns "
                     "(outputs, non_trainable_variables)",
                 )
@@ -82,7 +84,7 @@ class Program:
         self.pure = inner = single if self.eager else jax.jit(single)
 
         def several(
-            state: TrainState, arrays: Batch, rows: Array, last: Array | None, begin: Any, count: Any
+            state: TrainState, arrays: Batch, rows: Array, last: Any, begin: Any, count: Any
         ) -> tuple[TrainState, Any]:
             def one(number: Any, state: TrainState) -> tuple[TrainState, Any]:
                 batch = jax.tree.map(lambda a: _gather(a, rows[number]), arrays)
@@ -97,9 +99,9 @@ class Program:
             with binding.bind(list(zip(model.metrics_variables, state.metrics, strict=True))):
                 return state, model.get_metrics_result()
 
-        given = {"donate_argnums": 0} if kind != "predict" else {}
-        self.single = single if self.eager else jax.jit(single, **given)
-        self.several = several if self.eager else jax.jit(several, **given)
+        donated = () if kind == "predict" else (0,)
+        self.single = single if self.eager else jax.jit(single, donate_argnums=donated)
+        self.several = several if self.eager else jax.jit(several, donate_argnums=donated)
 
     def examine(self, state: TrainState, batch: Batch, short: bool) -> None:
         """Trace the step once, to see whether it may be looped and its batches filled up."""
@@ -160,16 +162,22 @@ def _keeps_rows(layer: Any) -> bool:
 def program_for(model: Any, kind: Kind) -> Program:
     """The program of a kind of step, made anew when something it depends on has changed."""
     programs = model._training.programs
-    settings = tuple(
-        (name, value) for name, value in vars(model.optimizer or object).items()
-        if isinstance(value, (bool, int, float, str, type(None)))
-    ) if model.optimizer is not None else ()  # fmt: skip
+    settings = _settings(model.optimizer) if kind == "train" else ()
     key = (kind, structure(model).key, settings, model.run_eagerly, model.jit_compile)
     program = programs.pop(key, None) or Program(model, kind)
     programs[key] = program
     while len(programs) > PROGRAMS_KEPT:
         programs.pop(next(iter(programs)))
     return program
+
+
+def _settings(optimizer: Any) -> tuple[Any, ...]:
+    """What a step takes from the optimizer besides its variables: numbers, and a schedule."""
+    plain = (bool, int, float, str, type(None))
+    found = vars(optimizer).items() if optimizer is not None else ()
+    return tuple((name, value if isinstance(value, plain) else ByIdentity(value))
+                 for name, value in found
+                 if isinstance(value, plain) or callable(value))  # fmt: skip
 
 
 def prepare(model: Any, kind: Kind, batch: Batch) -> None:
@@ -197,7 +205,11 @@ def prepare(model: Any, kind: Kind, batch: Batch) -> None:
 
 
 def _symbolic(x: Any) -> Any:
-    return None if x is None else SymbolicTensor((None, *x.shape[1:]), jax.dtypes.canonicalize_dtype(x.dtype))
+    return None if x is None else SymbolicTensor((None, *x.shape[1:]), _dtype(x))
+
+
+def _dtype(x: Any) -> Any:
+    return jax.dtypes.canonicalize_dtype(x.dtype)
 
 
 def _try_out(model: Any, batch: Batch, outputs: Any) -> None:
@@ -205,7 +217,7 @@ def _try_out(model: Any, batch: Batch, outputs: Any) -> None:
 
     def spec(x: Any) -> Any:
         sizes = tuple(rows if size is None else size for size in x.shape)
-        return jax.ShapeDtypeStruct(sizes, jax.dtypes.canonicalize_dtype(x.dtype))
+        return jax.ShapeDtypeStruct(sizes, _dtype(x))
 
     def attempt(y: Any, y_pred: Any, weight: Any) -> None:
         with binding.bind(describing=True):

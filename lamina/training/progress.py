@@ -62,9 +62,10 @@ class ProgbarLogger(Callback):
         if self.params["verbose"] == 1 and live and settings.interactive:
             columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(),
                        TimeRemainingColumn(), TextColumn("{task.fields[logs]}"))  # fmt: skip
-            self._bar = Progress(*columns, console=console, auto_refresh=False, transient=True)
-            self._bar.start()
-            self._bar.add_task(title, total=steps, logs="")
+            bar = Progress(*columns, console=console, auto_refresh=False, transient=True)
+            bar.add_task(title, total=steps, logs="")
+            bar.start()
+            self._bar = bar
 
     def observe(self, kind: Kind, batch: int, logs: Any) -> None:
         """Take note of a batch; draw if the last drawing is some time ago."""

@@ -4,6 +4,7 @@
 time, and what ``model.step`` gives to users.
 """
 
+from inspect import signature
 from typing import Any, NamedTuple
 
 import jax
@@ -101,10 +102,8 @@ def compute(
 def total_loss(model: Any, batch: Batch, y_pred: Nest, training: bool) -> Array:
     """What ``model.compute_loss`` gives, checked to be one number."""
     given = (batch.x, batch.y, y_pred, batch.weight)
-    takes_training = "training" in model.compute_loss.__code__.co_varnames
-    loss = model.compute_loss(*given, training=training) if takes_training else (
-        model.compute_loss(*given)
-    )  # fmt: skip
+    named = {"training": training} if "training" in signature(model.compute_loss).parameters else {}
+    loss = model.compute_loss(*given, **named)
     if loss is None or jnp.shape(loss) != ():
         met = "None" if loss is None else f"an array of shape {jnp.shape(loss)}"
         raise ShapeError(

@@ -10,12 +10,14 @@ import numpy as np
 from lamina import metrics, optimizers
 from lamina.core import binding, registry
 from lamina.core.errors import ArgumentError, StateError, explain
+from lamina.core.settings import settings
 from lamina.core.types import Array, Config, Nest
 from lamina.training import loop, program
 from lamina.training import step as steps
 from lamina.training.callback import History, to_numbers
 from lamina.training.compiling import CompiledLoss, CompiledMetrics
-from lamina.training.state import TrainState, read, variables_of, write
+from lamina.training.data import source_of, split, validation_source
+from lamina.training.state import TrainState, pairs, read, variables_of, write
 from lamina.training.step import Batch
 
 
@@ -36,6 +38,9 @@ class Training:
         self.history: History | None = None
         self.given: dict[str, Any] = {}
         self.programs: dict[Any, program.Program] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "programs": {}}
 
 
 def _kept(name: str, doc: str) -> Any:
@@ -125,7 +130,8 @@ class Trainer:
             "steps_per_execution": steps_per_execution,
             "jit_compile": not run_eagerly if jit_compile == "auto" else jit_compile,
         }
-        scaled = auto_scale_loss and getattr(self, "dtype_policy").name == "mixed_float16"
+        policy = self.dtype_policy.name  # type: ignore[attr-defined]
+        scaled = auto_scale_loss and policy == "mixed_float16"
         if scaled and optimizer and not isinstance(optimizer, optimizers.LossScaleOptimizer):
             optimizer = optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
         kept.optimizer, kept.loss = optimizer, loss
@@ -142,7 +148,7 @@ class Trainer:
         return registry.serialize(self._training.given)
 
     def compile_from_config(self, config: Config) -> None:
-        """Compile as `get_compile_config` says; makes the optimizer's state if the model is built."""
+        """Compile as `get_compile_config` says; a built model's optimizer gets its state."""
         if type(self).compile is not Trainer.compile:
             warnings.warn(
                 f"{type(self).__name__} has its own compile(), so it was not compiled on loading "
@@ -179,8 +185,7 @@ class Trainer:
     @property
     def metrics_names(self) -> list[str]:
         """Names of what `evaluate` returns, in its order."""
-        names = {id(metric): name for name, metric in self._compiled_metrics()}
-        named = [names.get(id(m), m.name) for m in self.metrics]
+        named = [name for name, _ in self._named_metrics()]
         return loop.in_order(self, {n: n for n in named}) if len(named) > 1 else named
 
     def reset_metrics(self) -> None:
@@ -190,12 +195,16 @@ class Trainer:
 
     def get_metrics_result(self) -> dict[str, Array]:
         """The metrics as they stand, by name in logs."""
-        names = {id(metric): name for name, metric in self._compiled_metrics()}
         logs: dict[str, Any] = {}
-        for metric in self.metrics:
+        for name, metric in self._named_metrics():
             result = metric.result()
-            logs |= result if isinstance(result, dict) else {names.get(id(metric), metric.name): result}
+            logs |= result if isinstance(result, dict) else {name: result}
         return logs
+
+    def _named_metrics(self) -> list[tuple[str, Any]]:
+        """All metrics with their names in logs."""
+        names = {id(metric): name for name, metric in self._compiled_metrics()}
+        return [(names.get(id(metric)) or metric.name, metric) for metric in self.metrics]
 
     def compute_metrics(
         self, x: Nest, y: Nest, y_pred: Nest, sample_weight: Nest = None
@@ -281,11 +290,17 @@ class Trainer:
         The last batch of an epoch is filled up with samples that do not count, so that it runs in
         the same program; where a layer mixes the samples of a batch it runs at its own size.
         """
-        return loop.fit(
-            self, x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data,
-            shuffle, class_weight, sample_weight, initial_epoch, steps_per_epoch,
-            validation_steps, validation_batch_size, validation_freq,
-        )  # fmt: skip
+        loop.need_compiled(self, "fit")
+        if validation_split and validation_data is None:
+            parts = (x, y, sample_weight)
+            (x, y, sample_weight), validation_data = split(parts, validation_split)
+        data = source_of(x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch)
+        check = None
+        if validation_data is not None:
+            size = validation_batch_size or batch_size
+            check = validation_source(validation_data, size, validation_steps)
+        numbers = range(initial_epoch, min(epochs, settings.max_epochs or epochs))
+        return loop.fit(self, data, check, callbacks, verbose, numbers, validation_freq)
 
     def evaluate(
         self,
@@ -302,9 +317,10 @@ class Trainer:
 
         Arguments as those of `fit`.
         """
-        return loop.evaluate(
-            self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
-        )
+        loop.need_compiled(self, "evaluate")
+        data = source_of(x, y, sample_weight, batch_size, steps=steps)
+        logs = loop.evaluate(self, data, callbacks, verbose)
+        return logs if return_dict else loop.in_order(self, logs)
 
     def predict(
         self,
@@ -315,7 +331,8 @@ class Trainer:
         callbacks: Any = None,
     ) -> Any:
         """The outputs for all samples of ``x``, as NumPy arrays. Arguments as those of `fit`."""
-        return loop.predict(self, x, batch_size, verbose, steps, callbacks)
+        data = source_of(x, batch_size=batch_size, steps=steps)
+        return loop.predict(self, data, callbacks, verbose)
 
     def train_on_batch(
         self,
@@ -357,7 +374,7 @@ class Trainer:
 
         Args:
             state: What `state` or the last step gave.
-            batch: ``(x, y)`` or ``(x, y, sample_weight)``.
+            batch: A tuple of inputs, targets and, if there are some, sample weights.
 
         Returns:
             The next state, and logs with the means since the metrics in ``state`` were reset. The
@@ -370,7 +387,7 @@ class Trainer:
 
         Args:
             state: ``(trainable, non_trainable, optimizer, metrics)`` variables, lists of arrays.
-            data: ``(x, y)`` or ``(x, y, sample_weight)``.
+            data: A tuple of inputs, targets and, if there are some, sample weights.
 
         Returns:
             Logs, and the next state.
@@ -409,13 +426,10 @@ class Trainer:
             new non-trainable and metric arrays.
         """
         known = variables_of(self)
-        memory = known.optimizer if optimizer_variables is not None else []
-        values = [
-            *zip(known.trainable, trainable_variables, strict=True),
-            *zip(known.non_trainable, non_trainable_variables, strict=True),
-            *zip(known.metrics, metrics_variables, strict=True),
-            *zip(memory, optimizer_variables or [], strict=True),
-        ]
+        if optimizer_variables is None:
+            known, optimizer_variables = known._replace(optimizer=[]), []
+        given = (trainable_variables, non_trainable_variables, optimizer_variables)
+        values = pairs(known, TrainState(*given, metrics_variables))
         with binding.bind(values, training=training) as trace:
             y_pred = self(x, training=training)  # type: ignore[operator]
             loss = steps.total_loss(self, Batch(x, y, sample_weight), y_pred, training)
@@ -436,16 +450,11 @@ class Trainer:
         training: bool = True,
     ) -> tuple[Array, tuple[list[Array], list[Array], list[Array]]]:
         """`compute_loss` as a pure function: the loss, and the three lists of arrays after it."""
-        known = variables_of(self)
-        groups = [
-            (known.trainable, trainable_variables),
-            (known.non_trainable, non_trainable_variables),
-            (known.metrics, metrics_variables),
-        ]
-        values = [pair for group in groups for pair in zip(*group, strict=True)]
-        with binding.bind(values, training=training) as trace:
+        known = variables_of(self)._replace(optimizer=[])
+        given = (trainable_variables, non_trainable_variables, [], metrics_variables)
+        with binding.bind(pairs(known, TrainState(*given)), training=training) as trace:
             loss = steps.total_loss(self, Batch(x, y, sample_weight), y_pred, training)
-            first, second, third = ([trace.values[v] for v in own] for own, _ in groups)
+            first, second, _, third = ([trace.values[v] for v in own] for own in known)
         return loss, (first, second, third)
 
     def make_train_function(self, force: bool = False) -> None:

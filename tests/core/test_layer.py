@@ -277,6 +277,17 @@ def test_output_shapes_come_from_the_code():
     assert layers.Dense(3).compute_output_shape((None, 7, 4)) == (None, 7, 3)
 
 
+def test_a_hand_written_shape_may_build_on_the_inferred_one():
+    class Wide(layers.Layer):
+        def call(self, x):
+            return jnp.concatenate([x, x], -1)
+
+        def compute_output_shape(self, input_shape):
+            return super().compute_output_shape(input_shape)
+
+    assert Wide()(keras.Input((3,))).shape == (None, 6)
+
+
 def test_sublayers_in_a_described_layer_are_built_for_unknown_sizes():
     class Block(layers.Layer):
         def __init__(self):

@@ -108,7 +108,9 @@ def test_config_both_ways(name, options, data):
     y = data[0], jnp.asarray(data[1], "float32")
     expected = ours(*y)
     np.testing.assert_allclose(losses.deserialize(stored)(*y), expected, rtol=1e-6)
-    np.testing.assert_allclose(keras.saving.deserialize_keras_object(stored)(*y), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        keras.saving.deserialize_keras_object(stored)(*y), expected, rtol=1e-5, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("name", ["mse", "MAE", "bce", "kld", "hinge", "Huber"])

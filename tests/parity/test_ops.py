@@ -49,10 +49,10 @@ UNARY = (
     "logical_not stop_gradient nan_to_num rms_normalization layer_normalization normalize"
 ).split()
 BINARY = (
-    "add subtract multiply divide true_divide floor_divide mod fmod maximum minimum fmax fmin hypot "
-    "arctan2 logaddexp logaddexp2 nextafter heaviside divide_no_nan equal not_equal less less_equal "
-    "greater greater_equal logical_and logical_or logical_xor inner outer vdot kron append power "
-    "isclose allclose cdist isin"
+    "add subtract multiply divide true_divide floor_divide mod fmod maximum minimum fmax fmin "
+    "hypot arctan2 logaddexp logaddexp2 nextafter heaviside divide_no_nan equal not_equal less "
+    "less_equal greater greater_equal logical_and logical_or logical_xor inner outer vdot kron "
+    "append power isclose allclose cdist isin"
 ).split()
 INTEGERS = (
     "bitwise_and bitwise_or bitwise_xor bitwise_left_shift left_shift bitwise_right_shift "

@@ -1,5 +1,8 @@
 """Files of models and weights, both ways between Lamina and real Keras."""
 
+import warnings
+
+import h5py
 import numpy as np
 import pytest
 
@@ -185,8 +188,6 @@ def test_compiled_but_not_trained(here, there, tmp_path):
     model.compile("adam", "mse")
     path = str(tmp_path / "m.keras")
     model.save(path)
-    import warnings
-
     with warnings.catch_warnings():
         if there is keras:  # it says that it skips the state
             warnings.simplefilter("ignore")
@@ -209,8 +210,6 @@ def test_bfloat16(here, there, tmp_path):
 
 
 def test_keras_does_not_look_at_the_states_that_only_we_keep(tmp_path):
-    import h5py
-
     path = str(tmp_path / "m.weights.h5")
     sequential(lamina).save_weights(path)
     with h5py.File(path) as file:
@@ -218,14 +217,47 @@ def test_keras_does_not_look_at_the_states_that_only_we_keep(tmp_path):
     sequential(keras).load_weights(path)
 
 
-@pytest.mark.parametrize("kind", ["whole", "weights"])
-def test_legacy_h5(kind, tmp_path):
-    model = randomize(sequential(keras))
+def named(k):
+    inner = k.Sequential([k.layers.Dense(3, name="one"), k.layers.Dense(3, name="two")], name="in")
+    return k.Sequential(
+        [
+            k.layers.Input((4,)),
+            k.layers.Dense(3, name="one"),
+            inner,
+            k.layers.Dropout(0.1, name="drop"),
+            k.layers.Dense(2, name="last"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("make", [named, sequential, functional], ids=lambda f: f.__name__)
+def test_legacy_h5_model(make, tmp_path):
+    model = randomize(make(keras))
+    if make is named:
+        model.compile("adam", "mse", metrics=["mae"])
+        model.fit(X, Y, epochs=2, shuffle=False, verbose=0)
     path = str(tmp_path / "m.h5")
     model.save(path)
-    if kind == "whole":
-        other = lamina.models.load_model(path)
-    else:
-        other = sequential(lamina)
-        other.load_weights(path)
+    other = lamina.models.load_model(path)
+    assert_same(model, other, inputs_of(make))
+    if make is named:
+        for each in (model, other):
+            each.fit(X, Y, epochs=2, shuffle=False, verbose=0)
+        for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_legacy_h5_weights(tmp_path):
+    model, other = randomize(named(keras)), named(lamina)
+    path = str(tmp_path / "m.h5")
+    model.save(path)
+    other.load_weights(path)
     assert_same(model, other, X)
+    changed = lamina.Sequential([lamina.Input((4,)), lamina.layers.Dense(3, name="one")])
+    before = changed.get_weights()
+    with pytest.raises(ValueError, match="last: model none"):
+        changed.load_weights(path)
+    np.testing.assert_array_equal(before[0], changed.get_weights()[0])
+    with pytest.warns(UserWarning, match="last: model none"):
+        changed.load_weights(path, by_name=True)
+    np.testing.assert_array_equal(changed.layers[0].kernel, model.layers[0].kernel)

@@ -20,7 +20,8 @@ def test_round_trip(row: LayerRow) -> None:
 
 @each_layer
 def test_from_config_of_get_config(row: LayerRow) -> None:
-    layer = row.make(name="mine", **({} if row.name.startswith("Spatial") else {"trainable": False}))
+    frozen = {} if row.name.startswith("Spatial") else {"trainable": False}
+    layer = row.make(name="mine", **frozen)
     rebuilt = type(layer).from_config(layer.get_config())
     assert rebuilt.get_config() == layer.get_config()
     assert (rebuilt.name, rebuilt.trainable) == ("mine", layer.trainable)

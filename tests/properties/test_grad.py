@@ -42,7 +42,8 @@ def test_by_inputs_equals_differences(row: LayerRow) -> None:
     direction = np.random.default_rng(0).normal(size=row.inputs.shape).astype("float32")
     step = 1e-2
     ahead, behind = (loss(layer, row.inputs + sign * step * direction) for sign in (1, -1))
-    assert_allclose((ahead - behind) / (2 * step), np.sum(gradient * direction), rtol=0.05, atol=0.05)
+    slope = (ahead - behind) / (2 * step)
+    assert_allclose(slope, np.sum(gradient * direction), rtol=0.05, atol=0.05)
 
 
 @each_layer

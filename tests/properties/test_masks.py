@@ -37,7 +37,7 @@ def test_described_and_called_alike(row: LayerRow) -> None:
         pytest.skip("has its own rule for masks")
     with warnings.catch_warnings():
         warnings.simplefilter("error" if layer.supports_masking else "ignore")
-        output, mask = Marked(layer)(row.inputs)
+        _, mask = Marked(layer)(row.inputs)
     inputs = row.map(lambda x: Input(x.shape[1:], dtype=x.dtype))
     for x in inputs if row.several else [inputs]:
         x.symbolic_mask = Input(x.shape[1:-1], dtype="bool")

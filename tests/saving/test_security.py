@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import tracemalloc
+import types
 import urllib.request
 import warnings
 import zipfile
@@ -27,7 +28,7 @@ from lamina.core import registry
 from lamina.core.dtypes import get_policy
 from lamina.core.errors import FileError
 from lamina.core.settings import settings
-from lamina.saving import hdf5
+from lamina.saving import archive, hdf5
 from lamina.saving.archive import CONFIG, METADATA, WEIGHTS
 
 HARMLESS_BYTES = 100 << 20
@@ -61,7 +62,7 @@ def harmless(tmp_path, monkeypatch):
         assert name.startswith("lamina"), name
         return original(name, *args)
 
-    monkeypatch.setattr(importlib, "import_module", imports)
+    monkeypatch.setattr(registry, "importlib", types.SimpleNamespace(import_module=imports))
     builtins.canary = ran
     defaults, table = (settings.floatx, get_policy(None)), dict(registry.custom_objects())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -123,7 +124,7 @@ def dense(file):
     file["layers/dense/vars/1"] = np.ones((2,), "float32")
 
 
-def refused(path, match, **options):
+def refused(path, match=".", **options):
     with pytest.raises(FileError, match=match) as caught:
         keras.models.load_model(path, **options)
     return str(caught.value)
@@ -184,11 +185,11 @@ def test_gadgets(make, gadget, where):
         config = chain(INPUT, layer("Dense", name="victim_layer", units=2, activation=gadget))
     else:
         config = {**CHAIN, "compile_config": {"optimizer": gadget, "loss": "mse"}}
-    if where == "compile" and gadget["class_name"] == "Adam":
-        return  # that is what an optimizer is
-    said = refused(make(config), "")
-    if where == "argument" and "not a" in said:
-        assert "victim_layer" in said
+    if (where, gadget["class_name"]) in (("compile", "Adam"), ("argument", "Zeros")):
+        return  # an optimizer, and a function that may be an activation
+    said = refused(make(config))
+    if where == "argument":
+        assert "victim_layer" in said or gadget["class_name"] == "Adam"
 
 
 def test_code_of_a_lambda_needs_the_word_of_the_caller(make):
@@ -197,7 +198,8 @@ def test_code_of_a_lambda_needs_the_word_of_the_caller(make):
         return x
 
     stored = base64.b64encode(marshal.dumps(body.__code__)).decode()
-    code = {"class_name": "__lambda__", "config": {"code": stored, "defaults": None, "closure": None}}
+    inner = {"code": stored, "defaults": None, "closure": None}
+    code = {"class_name": "__lambda__", "config": inner}
     config = chain(INPUT, layer("Lambda", name="evil", function=code), DENSE)
     path = make(config)
     assert "evil" in refused(path, "safe_mode=False")
@@ -211,8 +213,8 @@ def test_code_of_a_lambda_needs_the_word_of_the_caller(make):
     ):
         with pytest.raises(FileError, match="safe_mode=False"):
             entrance()
-    both = chain(INPUT, layer("enable_unsafe_deserialization", "keras.config"), *config["config"]["layers"][1:])
-    refused(make(both), "not a class")
+    switch = layer("enable_unsafe_deserialization", "keras.config")
+    refused(make(chain(INPUT, switch, *config["config"]["layers"][1:])), "not a class")
 
 
 def test_a_registered_name_does_not_stand_for_another_class(make):
@@ -223,7 +225,8 @@ def test_a_registered_name_does_not_stand_for_another_class(make):
     refused(make(chain(INPUT, layer("system", "os", "Dense"), DENSE)), "os.system")
     wrong = {"Mine": lambda **k: canary.append(1)}  # noqa: F821
     refused(make(chain(INPUT, layer("Mine", "mine", "Mine"), DENSE)), "custom_objects")
-    refused(make(chain(INPUT, layer("Mine", "mine"), DENSE)), "class is needed", custom_objects=wrong)
+    path = make(chain(INPUT, layer("Mine", "mine"), DENSE))
+    refused(path, "class is needed", custom_objects=wrong)
     keras.models.load_model(
         make(chain(INPUT, layer("Mine", "somewhere.else"), DENSE)), custom_objects={"Mine": Mine}
     )
@@ -235,8 +238,8 @@ def graph(layers, output):
 
 
 def tensor(name):
-    return {"class_name": "__keras_tensor__",
-            "config": {"shape": [None, 3], "dtype": "float32", "keras_history": [name, 0, 0]}}  # fmt: skip
+    config = {"shape": [None, 3], "dtype": "float32", "keras_history": [name, 0, 0]}
+    return {"class_name": "__keras_tensor__", "config": config}
 
 
 def node(config, *args, **kwargs):
@@ -252,7 +255,8 @@ def test_dead_nodes_are_never_made(make):
     bomb = node(layer("Zeros", "keras.src.ops.numpy", "Zeros", name="bomb", shape=[1 << 50]))
     huge = node(layer("Dense", name="huge", units=1 << 60), tensor("x"))
     living = node(DENSE, tensor("x"))
-    model = keras.models.load_model(make(graph([GRAPH_INPUT, evil, bomb, huge, living], ["d", 0, 0])))
+    path = make(graph([GRAPH_INPUT, evil, bomb, huge, living], ["d", 0, 0]))
+    model = keras.models.load_model(path)
     assert {each.name for each in model.layers} == {"x", "d"}
 
 
@@ -275,7 +279,7 @@ def test_dead_nodes_are_never_made(make):
 )
 def test_a_node_without_tensors_computes_nothing_on_loading(make, op):
     add = node(layer("Add", "keras.src.ops.numpy", "Add", name="add"), tensor("x"), tensor("bomb"))
-    refused(make(graph([GRAPH_INPUT, op, add], ["add", 0, 0])), "")
+    refused(make(graph([GRAPH_INPUT, op, add], ["add", 0, 0])))
 
 
 def test_graphs_that_do_not_hang_together(make):
@@ -284,11 +288,11 @@ def test_graphs_that_do_not_hang_together(make):
     refused(make(graph(circle, ["a", 0, 0])), "circle")
     refused(make(graph([GRAPH_INPUT], ["nowhere", 0, 0])), "nowhere")
     refused(make(graph([GRAPH_INPUT, node(DENSE, tensor("x"))], ["d", 7, 0])), "call 7")
-    refused(make(graph([GRAPH_INPUT, node(DENSE, tensor("x"))], ["d", 0, 7])), "")
-    refused(make(graph([GRAPH_INPUT, node(DENSE, tensor("x"))], ["d", -1, 0])), "")
+    refused(make(graph([GRAPH_INPUT, node(DENSE, tensor("x"))], ["d", 0, 7])))
+    refused(make(graph([GRAPH_INPUT, node(DENSE, tensor("x"))], ["d", -1, 0])))
 
 
-# --- JSON -------------------------------------------------------------------------------------------
+# --- JSON -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -306,7 +310,7 @@ def test_graphs_that_do_not_hang_together(make):
     ids=range(17),
 )  # fmt: skip
 def test_configs_that_are_none(make, text):
-    refused(make(text), "")
+    refused(make(text))
 
 
 def nested_chains(depth):
@@ -317,9 +321,9 @@ def nested_chains(depth):
 
 
 def test_depth_bombs(make):
-    refused(make(json.dumps(nested_chains(150))), "")
+    refused(make(json.dumps(nested_chains(150))))
     text = json.dumps(nested_chains(1)).replace('"units": 2', '"units": ' + "[" * 900 + "]" * 900)
-    refused(make(text), "")
+    refused(make(text))
 
 
 def test_an_array_in_a_config_is_of_numbers(make):
@@ -332,7 +336,7 @@ def test_an_array_in_a_config_is_of_numbers(make):
         {"value": [1], "dtype": ["f8"]},
     ):
         array = {"class_name": "__numpy__", "config": stored}
-        refused(make(chain(INPUT, layer("Rescaling", name="r", scale=array))), "")
+        refused(make(chain(INPUT, layer("Rescaling", name="r", scale=array))))
         with pytest.raises(FileError):
             registry.deserialize(array)
 
@@ -351,22 +355,22 @@ def test_a_path_in_a_config_is_not_opened(make, tmp_path, monkeypatch):
     assert str(secret) not in map(str, opened)
 
 
-# --- archives ---------------------------------------------------------------------------------------
+# --- archives -------------------------------------------------------------------------------------
 
 
-def test_zip_bombs(make):
-    text = json.dumps(CHAIN)[:-1] + " " * (60 << 20) + "}"
-    refused(make(text, compression=zipfile.ZIP_DEFLATED), "unfold")
-    refused(make(" " * (65 << 20)), "unfold")
-    refused(make(weights=b"\0" * (60 << 20), compression=zipfile.ZIP_DEFLATED), "unfold")
+def test_zip_bombs(make, monkeypatch):
+    zeros = b"\0" * (20 << 20)
+    refused(make(zeros, compression=zipfile.ZIP_DEFLATED), "unfold")
+    refused(make(weights=zeros, compression=zipfile.ZIP_DEFLATED), "unfold")
     with pytest.raises(FileError, match="unfold"):
-        victim().load_weights(make(weights=b"\0" * (60 << 20), compression=zipfile.ZIP_DEFLATED))
+        victim().load_weights(make(weights=zeros, compression=zipfile.ZIP_DEFLATED))
+    monkeypatch.setattr(archive, "CONFIG_LIMIT", 1 << 20)
+    refused(make(" " * (2 << 20)), "unfold")
     refused(make(compression=zipfile.ZIP_BZIP2), "deflate")
-    refused(make(compression=zipfile.ZIP_LZMA), "deflate")
 
 
 def test_a_bomb_among_members_that_nobody_needs_is_not_opened(make):
-    path = make(extra=[("assets/bomb", b"\0" * (60 << 20))], compression=zipfile.ZIP_DEFLATED)
+    path = make(extra=[("assets/bomb", b"\0" * (20 << 20))], compression=zipfile.ZIP_DEFLATED)
     keras.models.load_model(path)
 
 
@@ -376,7 +380,7 @@ def test_a_header_that_lies_about_the_size(make):
     at = data.rindex(b"PK\x01\x02")
     struct.pack_into("<II", data, at + 20, 0xFFFFFFF0, 0xFFFFFFF0)
     path.write_bytes(data)
-    refused(path, "damaged|unfold")
+    refused(path, "longer than the file")
 
 
 @pytest.mark.parametrize(
@@ -418,7 +422,7 @@ def test_pickles_are_not_read(make, tmp_path):
         victim().load_weights(tmp_path / "files" / "m.npz")
 
 
-def test_links_in_folders(tmp_path):
+def test_links_in_folders(tmp_path, monkeypatch):
     folder = tmp_path / "files" / "folder"
     folder.mkdir()
     outside = tmp_path / "files" / "outside.json"
@@ -435,11 +439,12 @@ def test_links_in_folders(tmp_path):
     (folder / WEIGHTS).unlink()
     (folder / WEIGHTS).mkdir()
     refused(folder, "regular file")
-    (folder / CONFIG).write_text(" " * (65 << 20))
+    monkeypatch.setattr(archive, "CONFIG_LIMIT", 1 << 20)
+    (folder / CONFIG).write_text(" " * (2 << 20))
     refused(folder, "larger")
 
 
-# --- HDF5 -------------------------------------------------------------------------------------------
+# --- HDF5 -----------------------------------------------------------------------------------------
 
 
 def victim():
@@ -600,9 +605,9 @@ def test_shape_bombs_that_the_config_agrees_with(make):
     refused(make(huge, weights=h5(fill)), "more than a file of this size can hold")
     refused(make(huge), "does not fit")
 
-    several = chain(*(layer("Dense", name=f"d{n}", units=1 << 11, use_bias=False) for n in range(10)))
-    several["config"]["layers"].insert(
-        0, layer("InputLayer", batch_shape=[None, 1 << 11], dtype="float32", name="x")
+    several = chain(
+        layer("InputLayer", batch_shape=[None, 1 << 11], dtype="float32", name="x"),
+        *(layer("Dense", name=f"d{n}", units=1 << 11, use_bias=False) for n in range(10)),
     )
 
     def many(file):
@@ -636,7 +641,7 @@ def test_shards_lie_beside_their_index(tmp_path):
                  "m_../secret_00000.weights.h5", "m_x.weights.h5", 7, None):  # fmt: skip
         index = folder / "m.weights.json"
         index.write_text(json.dumps({"weight_map": {"/layers/dense/vars": name}}))
-        with pytest.raises(FileError, match="refused|no index"):
+        with pytest.raises(FileError, match=r"refused|no index"):
             victim().load_weights(index)
     index = folder / "link.weights.json"
     index.write_text(json.dumps({"weight_map": {"/layers/dense/vars": "link_00000.weights.h5"}}))

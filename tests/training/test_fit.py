@@ -11,6 +11,7 @@ from training.models import SAMPLES, classifier, compiled, data, two_outputs
 import lamina as keras
 from lamina.callbacks import Callback
 from lamina.core.errors import ArgumentError, DTypeError, ShapeError, StateError
+from lamina.training.loop import Gate
 
 X, Y = data()
 
@@ -110,8 +111,7 @@ def test_shuffling_shows_each_sample_once():
     assert sorted(order) == list(range(SAMPLES)) and list(order) != list(range(SAMPLES))
 
 
-def test_generators_frames_dicts_and_lists():
-    pandas = pytest.importorskip("pandas")
+def test_generators_dicts_and_lists():
     model = compiled()
 
     def batches():
@@ -122,11 +122,17 @@ def test_generators_frames_dicts_and_lists():
     with pytest.warns(UserWarning, match="data-ran-out"):
         assert len(model.fit(batches(), epochs=3, verbose=0).epoch) == 1
     assert model.predict(((X[:5],) for _ in range(2)), verbose=0).shape == (10, 3)
-    frame = pandas.DataFrame(X)
-    by_frame = model.evaluate(frame, pandas.Series(Y), verbose=0)
-    assert np.allclose(by_frame, model.evaluate(X.tolist(), Y.tolist(), verbose=0))
+    by_lists = model.evaluate(X.tolist(), Y.tolist(), verbose=0)
+    assert np.allclose(by_lists, model.evaluate(X, Y, verbose=0))
     named = keras.Model(a := keras.Input((4,), name="a"), keras.layers.Dense(1)(a))
     assert named.predict({"a": X}, verbose=0).shape == (SAMPLES, 1)
+
+
+def test_data_frames():
+    pandas = pytest.importorskip("pandas")
+    model = compiled()
+    by_frame = model.evaluate(pandas.DataFrame(X), pandas.Series(Y), verbose=0)
+    assert np.allclose(by_frame, model.evaluate(X, Y, verbose=0))
 
 
 def test_steps_per_epoch_goes_on_where_it_was():
@@ -173,7 +179,8 @@ def test_regularizers_and_added_losses_are_in_the_loss():
     model.compile("sgd", "mse")
     loss = model.evaluate(X, X[:, :1], verbose=0)
     plain = np.mean((np.asarray(model(X)) - X[:, :1]) ** 2)
-    assert loss == pytest.approx(plain + 0.25 + 0.01 * np.sum(model.get_weights()[0] ** 2), rel=1e-5)
+    penalty = 0.01 * np.sum(model.get_weights()[0] ** 2)
+    assert loss == pytest.approx(plain + 0.25 + penalty, rel=1e-5)
     alone = keras.Model(inputs, outputs)
     alone.compile("sgd")
     assert alone.fit(X, verbose=0).history["loss"][0] > 0.25
@@ -183,7 +190,7 @@ def test_several_outputs_by_name_and_by_place():
     model = two_outputs()
     targets = {"kind": Y, "value": X[:, 0]}
     model.compile("sgd", {"kind": "sparse_categorical_crossentropy", "value": "mse"},
-                  loss_weights={"kind": 1.0, "value": 0.5}, metrics={"kind": ["accuracy"]})  # fmt: skip
+                  {"kind": 1.0, "value": 0.5}, metrics={"kind": ["accuracy"]})  # fmt: skip
     logs = model.fit(X, targets, verbose=0).history
     assert sorted(logs) == ["kind_accuracy", "kind_loss", "loss", "value_loss"]
     first = model.evaluate(X, targets, verbose=0, return_dict=True)
@@ -211,6 +218,26 @@ def test_rates_and_weights_changed_by_callbacks_take_effect():
     assert changed == [True, False]
 
 
+def test_a_new_schedule_takes_effect():
+    schedules = keras.optimizers.schedules
+    optimizer = keras.optimizers.SGD(schedules.ExponentialDecay(0.1, 1, 1.0))
+    model = compiled(optimizer=optimizer)
+    model.fit(X, Y, verbose=0)
+    optimizer.learning_rate = schedules.ExponentialDecay(0.0, 1, 1.0)
+    before = model.get_weights()
+    model.fit(X, Y, verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_evaluate_before_fit_is_compiled_once():
+    model = compiled()
+    model.evaluate(X, Y, verbose=0)
+    model.fit(X, Y, validation_data=(X, Y), verbose=0)
+    programs = model._training.programs.values()
+    assert sorted(program.kind for program in programs) == ["test", "train"]
+    assert all(program.several._cache_size() == 1 for program in programs)
+
+
 def test_an_error_in_the_data_leaves_the_last_whole_step():
     model = compiled()
 
@@ -236,6 +263,16 @@ def test_an_interrupt_leaves_a_usable_model_and_history():
         model.fit(X, Y, epochs=9, callbacks=[Interrupt()], verbose=0)
     assert np.isfinite(model.evaluate(X, Y, verbose=0)).all()
     assert model.history.epoch == [0]
+
+
+def test_ctrl_c_waits_for_the_step_in_progress():
+    gate, done = Gate(), []
+    with pytest.raises(KeyboardInterrupt), gate:
+        gate.handle()
+        done.append("step")
+    assert done == ["step"]
+    with pytest.raises(KeyboardInterrupt):
+        gate.handle()
 
 
 def test_fit_in_another_thread():
@@ -271,8 +308,10 @@ def test_convolutions_are_not_looped():
             self.kernel = self.add_weight((3, shape[-1], 4), name="kernel")
 
         def call(self, x):
-            return jax.lax.conv_general_dilated(x, self.kernel.value, (1,), "SAME",
-                                                dimension_numbers=("NWC", "WIO", "NWC"))  # fmt: skip
+            order = ("NWC", "WIO", "NWC")
+            return jax.lax.conv_general_dilated(
+                x, self.kernel.value, (1,), "SAME", dimension_numbers=order
+            )
 
     model = keras.Sequential([keras.Input((6, 2)), Conv(), keras.layers.Flatten(),
                               keras.layers.Dense(1)])  # fmt: skip

@@ -97,12 +97,17 @@ def test_own_steps_for_test_and_predict():
 
 
 def test_a_step_of_another_form_is_explained():
-    class Wrong(Base):
+    class OneValue(Base):
         def train_step(self, state, data):
             return {"loss": jnp.float32(0)}
 
-    with pytest.raises(ArgumentError, match=r"\(state, data\)"):
-        run(Wrong)
+    class Older(Base):
+        def train_step(self, data):
+            return {"loss": 0.0}
+
+    for cls in (OneValue, Older):
+        with pytest.raises(ArgumentError, match=r"\(state, data\)"):
+            run(cls)
 
 
 def test_metrics_and_seeds_of_layers_are_carried():
