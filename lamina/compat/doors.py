@@ -264,18 +264,24 @@ def _weight_losses(original: Any) -> Any:
 
 def _with_initial_weights(original: Any) -> Any:
     def door(self: Any, *args: Any, **kwargs: Any) -> None:
+        weights = kwargs.pop("weights", None)
         original(self, *args, **kwargs)
-        weights = kwargs.get("weights")
         if weights is not None:
+            self._given.pop("weights", None)
             self._lamina.initial_weights = [unwrap(each) for each in weights]
 
     return door
 
 
 def _take_initial_weight(original: Any) -> Any:
-    """``Dense(3, weights=[kernel, bias])``: each new variable begins with the next array."""
+    """``Dense(3, weights=[kernel, bias])``: each new variable begins with the next array.
+
+    And ``add_weight("kernel", shape=...)``: the name came first.
+    """
 
     def door(self: Any, *args: Any, **kwargs: Any) -> Variable:
+        if args and isinstance(args[0], str):
+            kwargs["name"], *args = args  # type: ignore[assignment]
         variable = original(self, *args, **kwargs)
         waiting = getattr(self._lamina, "initial_weights", None)
         if waiting:

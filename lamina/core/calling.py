@@ -109,6 +109,8 @@ def describe_only(
         bound = bind_arguments(layer, args, kwargs)
         check_inputs(layer, bound)
         build(layer, bound)
+        if layer.input_spec is not None and args:
+            args = (input_spec.completed(layer.input_spec, args[0]), *args[1:])
         if from_call:
             output = infer(layer, args, kwargs)
         else:

@@ -6,14 +6,15 @@ from lamina.core import nest
 from lamina.core.configurable import Configurable
 from lamina.core.dtypes import standardize_dtype
 from lamina.core.errors import ShapeError, explain
-from lamina.core.symbolic import declared_shape
+from lamina.core.symbolic import SymbolicTensor, declared_shape
 from lamina.core.types import DTypeLike, Shape, ShapeLike
 
 
 class InputSpec(Configurable):
     """Rank, sizes of certain axes, or whole shape that an input must have.
 
-    >>> check([InputSpec(min_ndim=2, axes={-1: 3})], Sized((None, 3)), "Dense 'd'")
+    >>> InputSpec(min_ndim=2, axes={-1: 3}).problem((None, 4))
+    'axis -1 of the input has size 3'
     """
 
     keras_module = "keras.layers"
@@ -74,13 +75,6 @@ class InputSpec(Configurable):
         return "" if fits else f"the input has the shape {self.shape}"
 
 
-class Sized:
-    """Something with a shape, to check a shape by itself."""
-
-    def __init__(self, shape: Shape) -> None:
-        self.shape = shape
-
-
 def check(specs: Any, inputs: Any, who: str) -> None:
     """Raise ShapeError, naming ``who``, when an input breaks its spec."""
     if isinstance(specs, dict) and isinstance(inputs, dict):
@@ -112,6 +106,21 @@ def check(specs: Any, inputs: Any, who: str) -> None:
                     fix=_fix(spec, shape),
                 )
             )
+
+
+def completed(specs: Any, inputs: Any) -> Any:
+    """Symbolic inputs with the sizes that a layer's weights fix in place of unknown ones."""
+    if not isinstance(specs, InputSpec) or not isinstance(inputs, SymbolicTensor):
+        return inputs
+    sizes = list(inputs.shape)
+    for axis, size in specs.axes.items():
+        if sizes[axis] is None:
+            sizes[axis] = size
+    if tuple(sizes) == inputs.shape:
+        return inputs
+    known = SymbolicTensor(sizes, inputs.dtype)
+    known.symbolic_mask = inputs.symbolic_mask
+    return known
 
 
 def _shape_of(x: Any) -> Shape | None:

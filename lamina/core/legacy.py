@@ -6,7 +6,7 @@ from lamina.core.configurable import signature
 from lamina.core.errors import ArgumentError, explain, nearest
 
 KNOWN = ("input_shape", "batch_input_shape", "input_dim", "input_length", "batch_shape",
-         "batch_size", "input_dtype", "weights", "implementation", "ragged", "sparse",
+         "batch_size", "input_dtype", "implementation", "ragged", "sparse",
          "synchronization")  # fmt: skip
 
 

@@ -166,7 +166,7 @@ def op(
             kind = type(value)
             if kind is SymbolicTensor or (kind in _CONTAINERS and symbolic.any_symbolic(value)):
                 return FunctionOperation(known)(*args, **kwargs)
-            if kind is Variable or kind in _CONTAINERS:
+            if kind in _CONTAINERS or isinstance(value, Variable):
                 return function(*map(_read, args), **{k: _read(v) for k, v in kwargs.items()})
         if kwargs:
             if symbolic.any_symbolic(kwargs.values()):
@@ -176,7 +176,6 @@ def op(
 
     wrapper.shape_rule = shape  # type: ignore[attr-defined]
     wrapper.plain = function  # type: ignore[attr-defined]
-    wrapper.op_name = known  # type: ignore[attr-defined]
     OPS[known] = wrapper
     return wrapper
 

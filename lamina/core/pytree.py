@@ -9,6 +9,7 @@ A view is used like the layer; what its calls write stays in the view.
 
 import copy
 import functools
+import sys
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 
 from lamina.core import binding, tracking
 from lamina.core.compiled import outside_transformations
+from lamina.core.dtypes import is_float
 from lamina.core.errors import ArgumentError, ShapeError, StateError, explain, nearest
 from lamina.core.fingerprint import structure
 from lamina.core.types import Array
@@ -59,7 +61,31 @@ def arrays_of(variables: list[Variable]) -> list[Any]:
 
 def _flatten(layer: Any) -> tuple[list[Any], _Template]:
     found = structure(layer)
+    _check_differentiable(layer, found.variables)
     return arrays_of(found.variables), _Template(layer, found.key)
+
+
+def _check_differentiable(layer: Any, variables: list[Variable]) -> None:
+    """Refuse a bare `jax.grad` of a model that holds more than what training changes.
+
+    jax would differentiate moving statistics too, and trip over the states of random generators.
+    Who asks for the leaves can only be read off the stack.
+    """
+    others = [v.path for v in variables if not v.trainable or not is_float(v._dtype)]
+    if not others:
+        return
+    frame = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename.endswith("tree_util.py"):
+        frame = frame.f_back
+    if frame is not None and frame.f_code.co_name == "value_and_grad_f":
+        raise ArgumentError(
+            explain(
+                f"{layer._who()} cannot be differentiated as a whole.",
+                met="besides what is trained it holds " + ", ".join(others[:4]),
+                rule="jax.grad differentiates by every array of its argument",
+                fix="use lamina.grad or lamina.value_and_grad, or params, rest = model.split()",
+            )
+        )
 
 
 def _flatten_with_keys(layer: Any) -> tuple[list[tuple[Any, Any]], _Template]:

@@ -17,7 +17,6 @@ Nest: TypeAlias = Any
 """Arrays in nested lists, tuples and dicts."""
 
 Config: TypeAlias = dict[str, Any]
-Identifier: TypeAlias = str | Config | Callable[..., Any] | None
 ActivationName: TypeAlias = Literal[
     "celu", "elu", "exponential", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu",
     "hard_swish", "hard_tanh", "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish",

@@ -145,11 +145,6 @@ class Variable:
         self._trainable = bool(value)
         late("core.tracking.bump")()
 
-    @property
-    def constraint_function(self) -> Callable[[Array], Array] | None:
-        """The constraint applied after each step of an optimizer."""
-        return self.constraint
-
     # --- reading and writing --------------------------------------------------------------------
 
     @property

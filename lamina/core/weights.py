@@ -50,7 +50,6 @@ class Weights(Holder):
         aggregation: str = "none",
         overwrite_with_gradient: bool = False,
         name: str | None = None,
-        **kwargs: Any,
     ) -> Variable:
         """Make a variable of this layer; its array is made when it is first read.
 
@@ -64,8 +63,6 @@ class Weights(Holder):
         """
         if not self._lamina.initialised:
             raise uninitialised(self)
-        if isinstance(shape, str):  # tf.keras's order: the name came first
-            name, shape = shape, kwargs.pop("_shape", None)
         dtype = self.variable_dtype if dtype is None else dtype
         if initializer is None:
             initializer = "glorot_uniform" if is_float(dtype) else "zeros"
@@ -221,7 +218,7 @@ class Weights(Holder):
     def losses(self) -> list[Array]:
         """Losses added by the last call, then those of the weights' regularizers."""
         frame = binding.current()
-        if frame is not None and frame.trace.losses:
+        if frame is not None:
             inside = {id(each) for each in self._flatten_layers()}
             added = [value for owner, value in frame.trace.losses if id(owner) in inside]
         else:

@@ -136,16 +136,15 @@ class Softmax(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = axis
+        self.axis = axis if isinstance(axis, int) else tuple(axis)
 
     def call(self, inputs: t.Array, mask: Any = None) -> t.Array:
-        axis = self.axis if isinstance(self.axis, int) else tuple(self.axis)
         if mask is None:
-            return jax.nn.softmax(inputs, axis)
+            return jax.nn.softmax(inputs, self.axis)
         keep = mask if mask.dtype == bool else mask > 0.5
         self._check_broadcast(inputs.shape, keep.shape)
         lowest = -3e4 if inputs.dtype == jnp.float16 else -1e9
-        scores = jax.nn.softmax(jnp.where(keep, inputs, lowest), axis)
+        scores = jax.nn.softmax(jnp.where(keep, inputs, lowest), self.axis)
         return jnp.where(keep, scores, 0)  # rows that are masked whole become 0, not uniform
 
     def _check_broadcast(self, shape: t.Shape, mask: t.Shape) -> None:

@@ -219,7 +219,7 @@ class Dot(Merge):
         if not isinstance(pair, (list, tuple)) or [type(each) for each in pair] != [int, int]:
             kind = TypeError if not isinstance(pair, (list, tuple)) else ArgumentError
             raise kind(f"Dot needs an int or two as `axes`, not {axes!r}.")
-        self.axes = axes
+        self.axes = axes if isinstance(axes, int) else tuple(axes)
         self.normalize = normalize
 
     def join(self, inputs: list[Array]) -> Array:

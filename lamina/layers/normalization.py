@@ -115,13 +115,7 @@ class BatchNormalization(WeightedLayer):
     def _moments(self, x: t.Array, mask: Any) -> tuple[t.Array, t.Array]:
         axes = tuple(i for i in range(x.ndim) if i != self.axis % x.ndim)
         if mask is None:
-            # One pass over the data. Shifted by one of its own values, so that the difference of
-            # the two means does not cancel where the mean is large beside the deviation.
-            first = tuple(0 if i in axes else slice(None) for i in range(x.ndim))
-            shift = jax.lax.stop_gradient(x[first])
-            shifted = x - self._along(x, shift)
-            mean = jnp.mean(shifted, axes)
-            return mean + shift, jnp.mean(jnp.square(shifted), axes) - jnp.square(mean)
+            return ops.moments(x, axes)
         if mask.ndim != x.ndim - 1:
             raise ShapeError(
                 explain(

@@ -16,11 +16,15 @@ from lamina.metrics.accuracy import (
     TopKCategoricalAccuracy,
     binary_accuracy,
     categorical_accuracy,
-    resolve_accuracy as resolve_accuracy,
-    resolve_crossentropy as resolve_crossentropy,
     sparse_categorical_accuracy,
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
+)
+from lamina.metrics.accuracy import (
+    resolve_accuracy as resolve_accuracy,
+)
+from lamina.metrics.accuracy import (
+    resolve_crossentropy as resolve_crossentropy,
 )
 from lamina.metrics.confusion import (
     AUC,

@@ -303,6 +303,8 @@ class _Rebuilder:
         else:
             args = self._argument(call.get("args", []))
             kwargs = self._argument(call.get("kwargs", {}))
+            if not any(isinstance(x, SymbolicTensor) for x in nest.flatten([args, kwargs])):
+                raise FileError(f"The graph calls '{name}' without a tensor.")
             made = op(*args, **kwargs)
             outputs = [x for x in nest.flatten(made) if isinstance(x, SymbolicTensor)]
         self.tensors[name, node] = outputs

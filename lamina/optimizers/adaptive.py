@@ -67,8 +67,8 @@ class Adam(_Moments):
 
     >>> adam = Adam(0.1)
     >>> params, state = adam.update([jnp.ones(1)], adam.init([jnp.zeros(1)]), [jnp.zeros(1)])
-    >>> params[0].round(2), sorted(state.slots)
-    (Array([-0.1], dtype=float32), ['momentum', 'velocity'])
+    >>> round(float(params[0][0]), 3), sorted(state.slots)
+    (-0.1, ['momentum', 'velocity'])
     """
 
     def __init__(

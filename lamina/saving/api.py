@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +17,8 @@ from lamina.core.layer import Layer
 from lamina.core.types import CustomObjects
 from lamina.saving import archive, legacy_h5, shards, state
 from lamina.saving.configs import built, parsed
-from lamina.saving.hdf5 import Writer, reading
+from lamina.saving.hdf5 import Reader, Writer, reading
+from lamina.saving.refusing import refusal
 
 KERAS_VERSION = "3.15.1"
 """The version of Keras whose layout is written."""
@@ -90,16 +92,14 @@ def load_model(
     Raises:
         FileError: when the file is damaged, names what it may not, or does not fit together.
     """
-    with (
-        registry.allow_code(not safe_mode),
-        registry.CustomObjectScope(custom_objects or {}),
-    ):
+    known = registry.CustomObjectScope(custom_objects or {})
+    with registry.allow_code(not safe_mode), known:
         if not hasattr(filepath, "read"):
             _check_exists(filepath)
         if str(filepath).endswith((".h5", ".hdf5")):
             return legacy_h5.load_model(Path(filepath), compile)
         with archive.opened(filepath) as source:
-            config = parsed(source.text(archive.CONFIG), source.name)
+            config = parsed(archive.text(source, archive.CONFIG), source.name)
             model = built(config, source.name, compile)
             with source.binary(archive.WEIGHTS) as file, reading([file], source.name) as reader:
                 state.read(model, reader, whole=True)
@@ -129,13 +129,11 @@ def save_weights(
     if max_shard_size is not None and path.endswith(".weights.h5"):
         path = path.removesuffix(".h5") + ".json"
     if not path.endswith(ending):
-        raise FileError(
-            explain(
-                f"Weights cannot be saved to '{filepath}'.",
-                rule=f"the name of a file of {'shards' if max_shard_size else 'weights'} "
-                f"ends in {ending}",
-                fix=f"'{_stem(path)}{ending}'",
-            )
+        raise refusal(
+            f"Weights cannot be saved to '{filepath}'.",
+            rule=f"the name of a file of {'shards' if max_shard_size else 'weights'} "
+            f"ends in {ending}",
+            fix=f"'{_stem(path)}{ending}'",
         )
     archive.confirm(path, overwrite)
     if max_shard_size is not None:
@@ -166,33 +164,36 @@ def load_weights(
     """
     _check_model(model)
     _check_built(model, "load")
-    _check_exists(filepath)
-    path, options = str(filepath), {"skip_mismatch": skip_mismatch, "skip": objects_to_skip or ()}
-    if by_name and (not path.endswith((".h5", ".hdf5")) or path.endswith(".weights.h5")):
+    path, skip = str(filepath), objects_to_skip or ()
+    old = path.endswith((".h5", ".hdf5"))
+    if by_name and (not old or path.endswith(".weights.h5")):
         raise ArgumentError("by_name is for `.h5` files whose layers have names.")
-    if path.endswith(".keras") or os.path.isdir(path):
-        with (
-            archive.opened(filepath) as source,
-            source.binary(archive.WEIGHTS) as file,
-            reading([file], source.name) as reader,
-        ):
-            state.read(model, reader, **options)
-    elif path.endswith("weights.json"):
-        with shards.opened(Path(path)) as files, reading(files, path) as reader:
-            state.read(model, reader, **options)
-    elif path.endswith((".h5", ".hdf5")):
-        with archive.open_file(Path(path)) as file, reading([file], path) as reader:
-            if legacy_h5.is_legacy(reader):
-                legacy_h5.load_weights(model, reader, skip_mismatch or by_name)
-            else:
-                state.read(model, reader, **options)
-    else:
-        raise FileError(
-            explain(
+    with _stored(path) as reader:
+        if old and legacy_h5.is_legacy(reader):
+            legacy_h5.load_weights(model, reader, skip_mismatch or by_name)
+        else:
+            state.read(model, reader, skip_mismatch=skip_mismatch, skip=skip)
+
+
+@contextlib.contextmanager
+def _stored(path: str) -> Iterator[Reader]:
+    """The arrays that a file or folder of any kind holds."""
+    _check_exists(path)
+    with contextlib.ExitStack() as stack:
+        if path.endswith(".keras") or os.path.isdir(path):
+            files = [stack.enter_context(archive.opened(path)).binary(archive.WEIGHTS)]
+        elif path.endswith("weights.json"):
+            files = stack.enter_context(shards.opened(Path(path)))
+        elif path.endswith((".h5", ".hdf5")):
+            files = [archive.open_file(Path(path))]
+        else:
+            raise refusal(
                 f"Weights cannot be loaded from '{path}'.",
                 rule="files of weights end in .weights.h5, .weights.json, .keras or .h5",
             )
-        )
+        for file in files:
+            stack.enter_context(file)
+        yield stack.enter_context(reading(files, path))
 
 
 # --- configs ------------------------------------------------------------------------------------
@@ -206,12 +207,8 @@ def _described(model: Layer, include_optimizer: bool) -> dict[str, str]:
             config.pop("compile_config", None)
         text = json.dumps(config)
     except (FileError, TypeError, ValueError) as error:
-        raise FileError(
-            explain(
-                f"{_culprit(model)} cannot be saved: {error}",
-                rule="nothing was written",
-            )
-        ) from error
+        what = f"{_culprit(model)} cannot be saved: {error}"
+        raise refusal(what, rule="nothing was written") from error
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     metadata = {"keras_version": KERAS_VERSION, "date_saved": now, "saved_by": "lamina"}
     return {archive.METADATA: json.dumps(metadata), archive.CONFIG: text}
@@ -261,46 +258,30 @@ def _check_model(model: Any) -> None:
 
 def _check_built(model: Layer, what: str) -> None:
     if not model.built:
-        raise StateError(
-            explain(
-                f"You cannot {what} weights: {type(model).__name__} '{model.name}' is not built.",
-                fix="give it an Input, call it on data, or model.build(input_shape) before",
-            )
-        )
+        said = f"You cannot {what} weights: {type(model).__name__} '{model.name}' is not built."
+        fix = "give it an Input, call it on data, or model.build(input_shape) before"
+        raise StateError(explain(said, fix=fix))
 
 
 def _check_name(filepath: Any, zipped: bool) -> None:
     path = str(filepath)
-    if path.endswith(".keras") == zipped:
-        return
-    rule = "the name of a model's file ends in .keras"
-    if path.endswith(".weights.h5"):
-        fix = "model.save_weights(path) writes weights alone"
-    elif not zipped:
-        rule, fix = "a folder's name does not end in .keras", f"'{_stem(path)}'"
-    else:
-        fix = f"'{_stem(path)}.keras' (or zipped=False for a folder)"
-    raise FileError(explain(f"A model cannot be saved to '{path}'.", rule=rule, fix=fix))
+    if path.endswith(".keras") != zipped:
+        rule = f"the name of a model's {'file ends' if zipped else 'folder does not end'} in .keras"
+        fix = f"'{_stem(path)}{'.keras' * zipped}'"
+        if path.endswith(".weights.h5"):
+            fix = "model.save_weights(path) writes weights alone"
+        raise refusal(f"A model cannot be saved to '{path}'.", rule=rule, fix=fix)
 
 
 def _check_exists(filepath: Any) -> None:
     path = str(filepath)
-    if os.path.exists(path):
-        return
-    far = "://" in path
-    raise FileError(
-        explain(
-            f"There is no file '{path}'.",
-            fix="download it first: only local files are read" if far else _nearby(Path(path)),
-        )
-    )
-
-
-def _nearby(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f"there is no folder '{path.parent}' either"
-    found = sorted(each.name for each in path.parent.glob("*") if each.suffix in (".keras", ".h5"))
-    return "in that folder are " + ", ".join(found[:8]) if found else ""
+    if not os.path.exists(path):
+        folder = Path(path).parent
+        known = sorted(each.name for each in folder.glob("*") if each.suffix in (".keras", ".h5"))
+        fix = f"in its folder are {', '.join(known[:8])}" if known else ""
+        if "://" in path:
+            fix = "download it first: only local files are read"
+        raise refusal(f"There is no file '{path}'.", fix=fix)
 
 
 def _stem(path: str) -> str:

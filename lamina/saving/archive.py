@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import os
 import re
 import secrets
@@ -10,9 +11,10 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
-from lamina.core.errors import FileError, explain
+from lamina.core.errors import FileError
+from lamina.saving.refusing import refusal
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 MEMBERS = (METADATA, CONFIG, WEIGHTS)
@@ -25,22 +27,8 @@ EXPANSION, FLOOR = 100, 1 << 24
 """A packed member may unfold to 16 MiB, or to so many times the bytes that it has in the file."""
 
 
-class Source(Protocol):
-    """Where the members of a stored model are read from, by name."""
-
-    name: str
-
-    def text(self, member: str) -> str:
-        """A small member as text."""
-        ...
-
-    def binary(self, member: str) -> IO[bytes]:
-        """A member as an open file that can seek."""
-        ...
-
-
 @contextlib.contextmanager
-def opened(path: Any) -> Iterator[Source]:
+def opened(path: Any) -> Iterator["Archive | Folder"]:
     """The archive or folder at a path (or in an open file).
 
     Raises:
@@ -74,12 +62,10 @@ def _unzipped(file: IO[bytes], name: str) -> Iterator["Archive"]:
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise FileError(
-            explain(
-                f"'{name}' is no `.keras` file: {error}.",
-                rule="a .keras file is a zip archive with config.json and model.weights.h5",
-                fix="for a file of weights, build the model and call model.load_weights(path)",
-            )
+        raise refusal(
+            f"'{name}' is no `.keras` file: {error}.",
+            rule="a .keras file is a zip archive with config.json and model.weights.h5",
+            fix="for a file of weights, build the model and call model.load_weights(path)",
         ) from error
     with archive:
         yield Archive(archive, name)
@@ -103,16 +89,8 @@ class Archive:
             if ".." in parts or parts[0] == "" or ":" in parts[0]:
                 raise self._refusal(f"the member {info.filename!r} points out of it")
 
-    def text(self, member: str) -> str:
-        try:
-            return self._read(member, CONFIG_LIMIT).decode()
-        except UnicodeDecodeError as error:
-            raise self._refusal(f"'{member}' is no text") from error
-
-    def binary(self, member: str) -> IO[bytes]:
-        return io.BytesIO(self._read(member, None))
-
-    def _read(self, member: str, limit: int | None) -> bytes:
+    def binary(self, member: str, limit: float = math.inf) -> IO[bytes]:
+        """A member of at most ``limit`` bytes, in memory."""
         try:
             info = self.archive.getinfo(member)
         except KeyError:
@@ -124,22 +102,20 @@ class Archive:
         size = info.file_size
         if info.compress_size > self.size:
             raise self._refusal(f"'{member}' says that it is longer than the file")
-        if size > max(FLOOR, EXPANSION * info.compress_size) or size > (limit or size):
+        if size > max(FLOOR, EXPANSION * info.compress_size) or size > limit:
             raise self._refusal(
                 f"'{member}' would unfold from {info.compress_size} to {size} bytes"
             )
         try:
-            return self.archive.read(info)
+            return io.BytesIO(self.archive.read(info))
         except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError) as error:
             raise FileError(f"'{self.name}' is damaged: {member}: {error}") from error
 
     def _refusal(self, why: str) -> FileError:
-        return FileError(
-            explain(
-                f"'{self.name}' is refused: {why}.",
-                rule="a .keras file holds config.json, metadata.json and model.weights.h5",
-                fix="ask whoever made the file to save the model again",
-            )
+        return refusal(
+            f"'{self.name}' is refused: {why}.",
+            rule="a .keras file holds config.json, metadata.json and model.weights.h5",
+            fix="ask whoever made the file to save the model again",
         )
 
 
@@ -150,27 +126,29 @@ class Folder:
         self.path = path
         self.name = str(path)
 
-    def text(self, member: str) -> str:
-        with self.binary(member) as file:
-            data = file.read(CONFIG_LIMIT + 1)
-        if len(data) > CONFIG_LIMIT:
-            raise FileError(f"'{self.path / member}' is larger than {CONFIG_LIMIT} bytes.")
-        try:
-            return data.decode()
-        except UnicodeDecodeError as error:
-            raise FileError(f"'{self.path / member}' is no text.") from error
-
-    def binary(self, member: str) -> IO[bytes]:
+    def binary(self, member: str, limit: float = math.inf) -> IO[bytes]:
+        """A member of at most ``limit`` bytes, open for reading."""
         path = self.path / member
         if path.is_symlink():
-            raise FileError(
-                explain(
-                    f"'{path}' is a link, which is refused.",
-                    rule="the files of a model lie in its folder",
-                    fix="copy the file there, if you trust where the link leads",
-                )
+            raise refusal(
+                f"'{path}' is a link, which is refused.",
+                rule="the files of a model lie in its folder",
+                fix="copy the file there, if you trust where the link leads",
             )
-        return open_file(path, follow=False)
+        file = open_file(path, follow=False)
+        if os.fstat(file.fileno()).st_size > limit:
+            file.close()
+            raise FileError(f"'{path}' is larger than {limit} bytes.")
+        return file
+
+
+def text(source: Archive | Folder, member: str) -> str:
+    """A small member as text."""
+    with source.binary(member, CONFIG_LIMIT) as file:
+        try:
+            return file.read().decode()
+        except UnicodeDecodeError as error:
+            raise FileError(f"'{source.name}': '{member}' is no text.") from error
 
 
 # --- writing ------------------------------------------------------------------------------------
@@ -187,11 +165,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     try:
         number = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
-        raise FileError(
-            explain(
-                f"'{path}' cannot be written: {error.strerror}.",
-                fix="make the folder first" if not target.parent.is_dir() else "",
-            )
+        raise refusal(
+            f"'{path}' cannot be written: {error.strerror}.",
+            fix="make the folder first" if not target.parent.is_dir() else "",
         ) from error
     try:
         with os.fdopen(number, "w+b") as file:
@@ -221,31 +197,23 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     if target.exists():
         if not target.is_dir() or {each.name for each in target.iterdir()} - {*MEMBERS}:
-            raise FileError(
-                explain(
-                    f"'{path}' cannot be replaced: it holds other things than a model.",
-                    fix="save to a new folder",
-                )
+            raise refusal(
+                f"'{path}' cannot be replaced: it holds other things than a model.",
+                fix="save to a new folder",
             )
-    temporary = beside(target)
+    temporary, old = beside(target), beside(target)
+    os.makedirs(temporary)
     try:
-        os.makedirs(temporary)
         yield temporary
-        _sync(temporary)
-        old = beside(target) if target.exists() else None
-        if old is not None:
+        if target.exists():
             os.replace(target, old)
-        try:
-            os.replace(temporary, target)
-        except BaseException:
-            if old is not None:
-                os.replace(old, target)
-            raise
-        if old is not None:
-            shutil.rmtree(old)
+        os.replace(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        if old.exists():
+            os.replace(old, target)
         raise
+    shutil.rmtree(old, ignore_errors=True)
     _sync(target.parent)
 
 
@@ -265,9 +233,4 @@ def confirm(path: Any, overwrite: bool) -> None:
         FileError: when there is one and ``overwrite`` is False.
     """
     if not overwrite and os.path.exists(path):
-        raise FileError(
-            explain(
-                f"'{path}' exists already.",
-                fix="give another name, or overwrite=True",
-            )
-        )
+        raise refusal(f"'{path}' exists already.", fix="give another name, or overwrite=True")

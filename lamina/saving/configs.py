@@ -1,6 +1,8 @@
 """Configs of models in files: JSON into a model, behind the gate of `lamina.core.registry`."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from lamina.core import registry
@@ -13,15 +15,27 @@ def parsed(text: str, name: str) -> Config:
     """A config from its JSON.
 
     Raises:
-        FileError: when it is no JSON, is nested too deeply, or is not that of an object.
+        FileError: when it is no JSON, is nested too deeply, or is no dict.
     """
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise FileError(f"'{name}': the config is no JSON that can be read: {error}") from error
-    if not registry.is_serialized(config):
-        raise FileError(f"'{name}': the config is not that of a model.")
+    if not isinstance(config, dict):
+        raise FileError(f"'{name}': the config is no dict.")
     return config
+
+
+@contextlib.contextmanager
+def refusing(name: str) -> Iterator[None]:
+    """Turn what constructors raise about arguments that they cannot take into a `FileError`."""
+    try:
+        yield
+    except FileError:
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise FileError(f"'{name}': its model cannot be built: {what}") from error
 
 
 def built(config: Config, name: str, compile: bool) -> Any:
@@ -32,14 +46,8 @@ def built(config: Config, name: str, compile: bool) -> Any:
     """
     if not compile:
         config = {**config, "compile_config": None}
-    try:
+    with refusing(name):
         model = registry.deserialize(config)
-    except FileError:
-        raise
-    except Exception as error:  # of constructors, that a damaged config gives what they cannot take
-        raise FileError(
-            f"'{name}': its model cannot be built: {type(error).__name__}: {error}"
-        ) from error
     if not isinstance(model, Layer):
         raise FileError(f"'{name}' holds a {type(model).__name__}, not a model.")
     return model

@@ -11,8 +11,10 @@ from typing import IO, Any
 import h5py
 import jax.numpy as jnp
 import numpy as np
+from h5py import h5d, h5l, h5o, h5z  # pyright: ignore[reportAttributeAccessIssue]
 
-from lamina.core.errors import FileError, explain
+from lamina.core.errors import FileError
+from lamina.saving.refusing import refusal
 
 DEPTH = 100
 """Groups inside groups that a file may have."""
@@ -23,7 +25,7 @@ FLOOR, EXPANSION = 1 << 26, 100
 Keras writes arrays as they are. Compressed ones may grow; a few bytes may not become terabytes.
 """
 
-FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
+FILTERS = (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)
 
 
 class Arrays(Mapping[str, np.ndarray]):
@@ -91,7 +93,8 @@ class Reader:
         self.left -= math.prod(dataset.shape) * dataset.dtype.itemsize
         if self.left < 0:
             raise self._refusal(
-                dataset.name, f"shape {dataset.shape} is more than a file of this size can hold"
+                str(dataset.name),
+                f"shape {dataset.shape} is more than a file of this size can hold",
             )
         try:
             array = np.asarray(dataset[()])
@@ -120,43 +123,40 @@ class Reader:
             raise FileError(f"'{self.name}': '{name}' cannot be read: {error}") from error
 
     def _scan(self, file: h5py.File) -> None:
-        stack: list[tuple[h5py.Group, str, int]] = [(file, "", 0)]
+        stack: list[tuple[Any, str, int]] = [(file, "", 0)]
         while stack:
             group, place, depth = stack.pop()
             datasets = self.groups.setdefault(place, {})
-            for name in group:
+            for name in map(str, group):
                 path = f"{place}/{name}" if place else name
-                if group.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+                if group.id.links.get_info(name.encode()).type != h5l.TYPE_HARD:
                     raise self._refusal(path, "it is a link to somewhere else")
-                info = h5py.h5o.get_info(group.id, name.encode())
+                info = h5o.get_info(group.id, name.encode())
                 if info.rc > 1:
                     raise self._refusal(path, "it has several names in the file")
-                if info.type == h5py.h5o.TYPE_GROUP:
+                if info.type == h5o.TYPE_GROUP:
                     if depth == DEPTH:
                         raise self._refusal(path, f"it is more than {DEPTH} groups deep")
                     stack.append((group[name], path, depth + 1))
-                elif info.type == h5py.h5o.TYPE_DATASET:
+                elif info.type == h5o.TYPE_DATASET:
                     datasets[name] = self._checked(group[name], path)
 
-    def _checked(self, dataset: h5py.Dataset, path: str) -> h5py.Dataset:
+    def _checked(self, dataset: Any, path: str) -> h5py.Dataset:
         layout = dataset.id.get_create_plist()
-        if layout.get_layout() == h5py.h5d.VIRTUAL or layout.get_external_count():
+        if layout.get_layout() == h5d.VIRTUAL or layout.get_external_count():
             raise self._refusal(path, "its data lie in another file")
         if any(layout.get_filter(i)[0] not in FILTERS for i in range(layout.get_nfilters())):
             raise self._refusal(path, "it is packed by a filter other than gzip")
-        if dataset.shape is None or dataset.dtype.kind not in "biufcV" or (
-            dataset.dtype.kind == "V" and dataset.dtype.str not in ("|V1", "|V2")
-        ):
+        kind, name = dataset.dtype.kind, dataset.dtype.str
+        if dataset.shape is None or not (kind in "biufc" or name in ("|V1", "|V2")):
             raise self._refusal(path, "it is no array of numbers")
         return dataset
 
     def _refusal(self, path: str, why: str) -> FileError:
-        return FileError(
-            explain(
-                f"'{self.name}' is refused because of '{path}': {why}.",
-                rule="a file of weights holds plain arrays of numbers, all of them in itself",
-                fix="ask whoever made the file to save the model again",
-            )
+        return refusal(
+            f"'{self.name}' is refused because of '{path}': {why}.",
+            rule="a file of weights holds plain arrays of numbers, all of them in itself",
+            fix="ask whoever made the file to save the model again",
         )
 
 
@@ -179,7 +179,7 @@ class Writer:
         self.create = create
         self.limit = limit
         self.total = self.size = 0
-        self.places: dict[str, list[int]] = {}
+        self.places: dict[str, dict[int, None]] = {}
         self.shards: list[h5py.File] = []
         self._next()
 
@@ -187,26 +187,12 @@ class Writer:
         """Where the arrays of the thing at a place go; ``name`` is kept beside them."""
         return Group(self, f"{place}/vars" if place else "vars", name)
 
-    def put(self, path: str, key: str, value: Any, name: str | None = None) -> None:
-        """Write one array."""
-        array = np.asarray(value)
-        if array.dtype.kind not in "biufcV" or array.dtype.names:
-            raise FileError(
-                f"'{path}/{key}' cannot be written: it is no array of numbers, but {array.dtype}."
-            )
-        self._make_room(array.nbytes, f"{path}/{key}")
-        dataset = self.open(path, name).create_dataset(key, data=array)
-        if array.dtype.kind == "V":
-            dataset.attrs["dtype"] = array.dtype.name
-
     def open(self, path: str, name: str | None) -> h5py.Group:
         """The group at a path of the present shard."""
         made = self.shards[-1].require_group(path)
         if name is not None:
             made.attrs["name"] = name
-        numbers = self.places.setdefault(f"/{path}", [])
-        if len(self.shards) - 1 not in numbers:
-            numbers.append(len(self.shards) - 1)
+        self.places.setdefault(f"/{path}", {})[len(self.shards) - 1] = None
         return made
 
     def close(self) -> None:
@@ -219,14 +205,13 @@ class Writer:
         self.shards.append(h5py.File(self.create(len(self.shards)), "w"))
         self.size = 0
 
-    def _make_room(self, size: int, path: str) -> None:
+    def make_room(self, size: int, path: str) -> None:
+        """Begin a new shard, if the present one cannot take so many bytes more."""
         if self.limit is not None and size > self.limit:
-            raise FileError(
-                explain(
-                    f"'{path}' does not fit into a shard.",
-                    met=f"{size} bytes; a shard may hold {self.limit:.0f}",
-                    fix="give a larger max_shard_size (in GB)",
-                )
+            raise refusal(
+                f"'{path}' does not fit into a shard.",
+                met=f"{size} bytes; a shard may hold {self.limit:.0f}",
+                fix="give a larger max_shard_size (in GB)",
             )
         if self.limit is not None and self.size + size > self.limit:
             self._next()
@@ -245,4 +230,12 @@ class Group:
             writer.open(path, name)
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self.writer.put(self.path, str(key), value, self.name)
+        array = np.asarray(value)
+        if array.dtype.kind not in "biufcV" or array.dtype.names:
+            what = f"'{self.path}/{key}' cannot be written"
+            raise FileError(f"{what}: it is no array of numbers, but {array.dtype}.")
+        self.writer.make_room(array.nbytes, f"{self.path}/{key}")
+        group = self.writer.open(self.path, self.name)
+        dataset = group.create_dataset(str(key), data=array)
+        if array.dtype.kind == "V":
+            dataset.attrs["dtype"] = array.dtype.name

@@ -4,16 +4,18 @@ The arrays of a layer lie below its name, each at the path that its variable had
 these names; the lists of names beside them are not read, since HDF5 cannot say how long they are.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lamina.core.errors import FileError, explain
 from lamina.core.layer import Layer
+from lamina.core.types import Config
 from lamina.core.variable import Variable
 from lamina.saving import archive, state
-from lamina.saving.configs import built, parsed
+from lamina.saving.configs import built, parsed, refusing
 from lamina.saving.hdf5 import Arrays, Reader, reading
+from lamina.saving.refusing import refusal
 
 WEIGHTS, OPTIMIZER, TOP = "model_weights", "optimizer_weights", "top_level_model_weights"
 
@@ -27,17 +29,15 @@ def load_model(path: Path, compile: bool) -> Any:
     with archive.open_file(path) as file, reading([file], str(path)) as reader:
         text = reader.attribute("model_config")
         if text is None:
-            raise FileError(
-                explain(
-                    f"'{path}' holds weights, not a model.",
-                    fix="build the model and call model.load_weights(path)",
-                )
+            raise refusal(
+                f"'{path}' holds weights, not a model.",
+                fix="build the model and call model.load_weights(path)",
             )
         model = built(parsed(text, reader.name), reader.name, compile=False)
         load_weights(model, reader)
         training = reader.attribute("training_config") if compile else None
         if training is not None:
-            _compile(model, parsed_training(training, reader.name), reader)
+            _compile(model, parsed(training, reader.name), reader)
     return model
 
 
@@ -71,30 +71,16 @@ def load_weights(model: Layer, reader: Reader, skip_mismatch: bool = False) -> N
     state.tell(problems, model, reader)
 
 
-def parsed_training(text: str, name: str) -> dict[str, Any]:
-    """The arguments of ``compile`` in a training config."""
-    wrapped = parsed(f'{{"class_name": "", "config": {text}}}', name)["config"]
-    if not isinstance(wrapped, dict):
-        raise FileError(f"'{name}': the training config is no dict.")
+def _compile(model: Any, training: Config, reader: Reader) -> None:
     names = ("loss", "loss_weights", "metrics", "weighted_metrics")
-    given = {key: wrapped[key] for key in names if wrapped.get(key) is not None}
-    return {"optimizer": wrapped.get("optimizer_config"), **given}
-
-
-def _compile(model: Any, config: dict[str, Any], reader: Reader) -> None:
-    try:
-        model.compile_from_config(config)
-    except FileError:
-        raise
-    except Exception as error:  # of constructors, that a damaged config gives what they cannot take
-        raise FileError(f"'{reader.name}': its model cannot be compiled: {error}") from error
+    given = {key: training[key] for key in names if training.get(key) is not None}
+    with refusing(reader.name):
+        model.compile_from_config({"optimizer": training.get("optimizer_config"), **given})
     optimizer, stored = model.optimizer, _below(reader, OPTIMIZER)
-    if optimizer is None or not stored:
-        return
-    steps, problems = _matched(optimizer.variables, stored, optimizer.name)
-    if not problems:
-        state.apply(steps, [], reader)
-    state.tell(problems, model, reader)
+    if optimizer is not None and stored:
+        steps, problems = _matched(optimizer.variables, stored, optimizer.name)
+        state.apply([] if problems else steps, [], reader)
+        state.tell(problems, model, reader)
 
 
 def _layers(reader: Reader, root: str) -> list[str]:
@@ -124,30 +110,26 @@ def _matched(
 
     The pairs that are most alike come first; where two are equally so, none is taken.
     """
-    left, keys = list(variables), set(stored)
+    left, keys = dict(enumerate(variables)), set(stored)
     scores = {
-        (variable, key): _common_end(_parts([variable.path]), _parts(key))
-        for variable in left
+        (number, key): _common_end(_parts([variable.path]), _parts(key))
+        for number, variable in left.items()
         for key in keys
     }
     steps, problems = [], []
     for score in sorted(set(scores.values()) - {0}, reverse=True):
-        pairs = [pair for pair in scores if scores[pair] == score]
-        for variable, key in pairs:
-            rivals = [(v, k) for v, k in pairs if (v is variable) != (k == key)]
-            if variable not in left or key not in keys:
-                continue
-            if any(v in left and k in keys for v, k in rivals):
-                continue
-            left.remove(variable)
-            keys.remove(key)
-            arrays, name = stored[key]
-            if state.fits([variable], Arrays(arrays.reader, {"0": arrays.datasets[name]})):
-                steps.append((variable, arrays, name))
-            else:
-                met = f"{variable.name} {variable.shape}; file {arrays.shape(name)}"
-                problems.append(f"{owner}: model {met}")
-    problems += [f"{owner}: model {variable.name} {variable.shape}; file none" for variable in left]
+        pairs = [(n, k) for (n, k), s in scores.items() if s == score and n in left and k in keys]
+        numbers, names = Counter(n for n, _ in pairs), Counter(k for _, k in pairs)
+        for number, key in pairs:
+            if numbers[number] == names[key] == 1:
+                variable, (arrays, name) = left.pop(number), stored[key]
+                keys.remove(key)
+                if state.fits([variable], Arrays(arrays.reader, {"0": arrays.datasets[name]})):
+                    steps.append((variable, arrays, name))
+                else:
+                    met = f"{variable.name} {variable.shape}; file {arrays.shape(name)}"
+                    problems.append(f"{owner}: model {met}")
+    problems += [f"{owner}: model {v.name} {v.shape}; file none" for v in left.values()]
     problems += [f"{owner}: model none; file {'/'.join(key)}" for key in sorted(keys)]
     return steps, problems
 

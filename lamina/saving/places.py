@@ -39,10 +39,10 @@ def find(
         root: The model.
         present: Whether a file has a place. A thing that is reached in several ways is looked for
             at each of them, since versions of Keras differ in which came first.
-        skip: Things to leave out, with all that only they lead to.
+        skip: Things to leave out; see `inside`.
     """
     found: Places = {}
-    skipped = {id(each) for each in skip}
+    skipped = inside(skip)
 
     def visit(thing: Any, place: str) -> None:
         if id(thing) in found or id(thing) in skipped or (place and not present(place)):
@@ -71,6 +71,12 @@ def find(
     return found
 
 
+def inside(things: Iterable[Any]) -> set[int]:
+    """Identities of things, and of the layers inside them."""
+    layers = [each for each in things if isinstance(each, Layer)]
+    return {*map(id, things), *(id(each) for top in layers for each in top._flatten_layers())}
+
+
 def keeps_variables(thing: Any) -> bool:
     """Whether Keras gives a thing a place of its own: a layer or an optimizer."""
     return hasattr(type(thing), "save_own_variables")
@@ -81,9 +87,9 @@ def own_variables(thing: Any) -> list[Variable]:
     return thing._own_weights() if isinstance(thing, Layer) else thing.variables
 
 
-def extras(places: Places) -> Iterator[tuple[str, Any, list[Variable]]]:
+def extras(places: Places, skip: Iterable[Any] = ()) -> Iterator[tuple[str, Any, list[Variable]]]:
     """``(key, owner, variables)`` of what has no place in Keras's layout."""
-    taken = {id(v) for _, thing in places.values() for v in own_variables(thing)}
+    taken = {id(v) for _, thing in places.values() for v in own_variables(thing)} | inside(skip)
     for place, layer in places.values():
         held = layer._attributes() if isinstance(layer, Layer) else {}
         for attribute, value in held.items():

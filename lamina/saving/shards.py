@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from lamina.core.errors import FileError, explain
+from lamina.core.errors import FileError
 from lamina.core.layer import Layer
 from lamina.saving import archive, state
 from lamina.saving.hdf5 import Writer
+from lamina.saving.refusing import refusal
 
 
 def write(model: Layer, index: Path, size: float, skip: Any = ()) -> None:
@@ -45,7 +46,7 @@ def opened(index: Path) -> Iterator[list[IO[bytes]]]:
     """
     folder = archive.Folder(index.parent)
     try:
-        content = json.loads(folder.text(index.name))
+        content = json.loads(archive.text(folder, index.name))
         entries = content["weight_map"].values()
         names = {name for each in entries for name in ([each] if isinstance(each, str) else each)}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -54,11 +55,9 @@ def opened(index: Path) -> Iterator[list[IO[bytes]]]:
     for name in names:
         rest = name.removeprefix(own) if isinstance(name, str) else ""
         if rest == name or not rest.removesuffix(".weights.h5").isdigit():
-            raise FileError(
-                explain(
-                    f"'{index}' is refused: it names {name!r}.",
-                    rule=f"its shards are called {own}00000.weights.h5 and so on, in its folder",
-                )
+            raise refusal(
+                f"'{index}' is refused: it names {name!r}.",
+                rule=f"its shards are called {own}00000.weights.h5 and so on, in its folder",
             )
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(folder.binary(name)) for name in sorted(names)]

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.errors import FileError, LaminaError, explain
+from lamina.core.errors import FileError, LaminaError
 from lamina.core.layer import Layer
 from lamina.core.registry import late
 from lamina.core.variable import Variable, materialize
 from lamina.saving.hdf5 import Arrays, Reader, Writer
-from lamina.saving.places import EXTRAS, extras, find, own_variables
+from lamina.saving.places import EXTRAS, extras, find, inside, own_variables
+from lamina.saving.refusing import refusal
 
 Step = tuple[Variable, Arrays, str]
 """A variable, and the array that it is to have."""
@@ -28,11 +29,13 @@ def write(model: Layer, writer: Writer, skip: Iterable[Any] = ()) -> None:
     places = find(model, skip=skip)
     rest = {
         f"{key}:{number}": variable
-        for key, _, variables in extras(places)
+        for key, _, variables in extras(places, skip)
         for number, variable in enumerate(variables)
     }
     materialize([*model.variables, *rest.values()])
     for place, thing in places.values():
+        if hasattr(type(thing), "save_assets"):
+            raise FileError(f"{_called(place, thing)} has files of its own, which are not kept.")
         thing.save_own_variables(writer.group(place, getattr(thing, "name", None)))
     group = writer.group(EXTRAS, None)
     for key, variable in rest.items():
@@ -67,14 +70,12 @@ def read(
 def refuse(problems: list[str], model: Layer, reader: Reader, skip_mismatch: bool) -> None:
     """Raise the error about what does not fit, unless that may be skipped."""
     if problems and not skip_mismatch:
-        raise FileError(
-            explain(
-                f"'{reader.name}' does not fit the model '{model.name}': no weight was changed.\n"
-                + _listed(problems),
-                rule="each variable of the model has an array of its shape in the file",
-                fix="build the same model as the one that was saved, or give skip_mismatch=True "
-                "to load what fits",
-            )
+        raise refusal(
+            f"'{reader.name}' does not fit the model '{model.name}': no weight was changed.\n"
+            + _listed(problems),
+            rule="each variable of the model has an array of its shape in the file",
+            fix="build the same model as the one that was saved, or give skip_mismatch=True "
+            "to load what fits",
         )
 
 
@@ -109,61 +110,60 @@ class _Plan:
         self.loaders: list[Loader] = []
         self.problems: list[str] = []
         self.left: list[str] = []
+        if whole:
+            self._scale_loss()
         self.places = find(model, reader.__contains__, skip)
         for place, thing in self.places.values():
+            base = Layer if isinstance(thing, Layer) else late("optimizers.Optimizer")
             arrays = reader.arrays(place)
-            if isinstance(thing, Layer):
-                self._plan_layer(place, thing, arrays)
-            else:
-                self._plan_optimizer(place, thing, arrays)
-        self._plan_extras()
+            if type(thing).load_own_variables is not base.load_own_variables:
+                self.loaders.append((place, thing, arrays))
+                continue
+            own = own_variables(thing) if base is Layer else self._slots(thing, arrays)
+            if fits(own, arrays):
+                self.steps += [(variable, arrays, str(i)) for i, variable in enumerate(own)]
+                continue
+            hint = "" if thing.built else " (not built)"
+            line = f"{_called(place, thing)}{hint}: model {_variables(own)}; file {_stored(arrays)}"
+            (self.problems if whole or base is Layer else self.left).append(line)
+        self._plan_extras(skip)
         self._find_missing(skip)
         if not skip:
             self._find_unused()
 
-    def _plan_layer(self, place: str, layer: Layer, arrays: Arrays) -> None:
-        if type(layer).load_own_variables is not Layer.load_own_variables:
-            self.loaders.append((place, layer, arrays))
-            return
-        own = layer._own_weights()
-        if fits(own, arrays):
-            self.steps += [(variable, arrays, str(i)) for i, variable in enumerate(own)]
-            return
-        hint = "" if layer.built else " (the layer is not built)"
-        self.problems.append(
-            f"{_called(place, layer)}{hint}: model {_variables(own)}; file {_stored(arrays)}"
-        )
+    def _scale_loss(self) -> None:
+        """Wrap the optimizer if it was wrapped, which the compile config of Keras does not say."""
+        optimizer = getattr(self.model, "optimizer", None)
+        wrapped = "optimizer/inner_optimizer" in self.reader
+        if wrapped and optimizer is not None and not hasattr(optimizer, "inner_optimizer"):
+            scaled = late("optimizers.LossScaleOptimizer")(optimizer, name="loss_scale_optimizer")
+            scaled.build(self.model.trainable_variables)
+            self.model.optimizer = scaled
 
-    def _plan_optimizer(self, place: str, optimizer: Any, arrays: Arrays) -> None:
-        base = late("optimizers.Optimizer")
-        if type(optimizer).load_own_variables is not base.load_own_variables:
-            self.loaders.append((place, optimizer, arrays))
-            return
+    def _slots(self, optimizer: Any, arrays: Arrays) -> list[Variable]:
+        """The variables of an optimizer that a file would have."""
         if not optimizer.built and len(arrays) > len(optimizer.variables):
             optimizer.build(self.model.trainable_variables)
         own = optimizer.variables
         if self.whole and optimizer.built and len(arrays) < len(own):
             # It had made no step when it was saved, so it had no state of any weight.
             own = own[: len(type(optimizer).from_config(optimizer.get_config()).variables)]
-        if fits(own, arrays):
-            self.steps += [(variable, arrays, str(i)) for i, variable in enumerate(own)]
-            return
-        line = f"{_called(place, optimizer)}: model {_variables(own)}; file {_stored(arrays)}"
-        (self.problems if self.whole else self.left).append(line)
+        return own
 
-    def _plan_extras(self) -> None:
+    def _plan_extras(self, skip: list[Any]) -> None:
         arrays = self.reader.arrays(EXTRAS)
         if f"{EXTRAS}/vars" not in self.reader.groups:
             return  # a file of Keras, which keeps no such states
+        # A metric may have no variables before its first data; layers are looked at elsewhere.
         missing, unused = [], set(arrays)
-        for key, owner, variables in extras(self.places):
+        for key, owner, variables in extras(self.places, skip):
             own = {name for name in arrays if name.rpartition(":")[0] == key}
             unused -= own
             stored = {name.rpartition(":")[2]: arrays.datasets[name] for name in own}
             found = Arrays(self.reader, stored)
             if fits(variables, found):
                 self.steps += [(v, found, str(number)) for number, v in enumerate(variables)]
-            elif variables or not hasattr(owner, "update_state"):  # a metric without data yet
+            elif not isinstance(owner, Layer) and (variables or not hasattr(owner, "update_state")):
                 line = f"model {_variables(variables)}; file {_stored(found)}"
                 missing.append(f"{key} ({type(owner).__name__}): {line}")
         if self.whole:
@@ -172,8 +172,7 @@ class _Plan:
     def _find_missing(self, skip: list[Any]) -> None:
         covered = {id(v) for v, _, _ in self.steps}
         covered |= {id(v) for _, thing, _ in self.loaders for v in own_variables(thing)}
-        tops = [each for each in skip if isinstance(each, Layer)]
-        passed = {id(each) for top in tops for each in top._flatten_layers()}
+        passed = inside(skip)
         for layer in self.model._flatten_layers():
             own = [v for v in layer._own_weights() if id(v) not in covered]
             if own and id(layer) not in self.places and id(layer) not in passed:
@@ -251,5 +250,3 @@ def _stored(arrays: Arrays) -> str:
 def _first(shown: list[str]) -> str:
     more = [f"... ({len(shown)})"] if len(shown) > 4 else []
     return ", ".join([*shown[:4], *more]) or "none"
-
-

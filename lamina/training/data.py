@@ -201,7 +201,7 @@ class ArrayData:
         if self._device is None:
             size = sum(a.nbytes for a in jax.tree.leaves(self.arrays))
             if size < ON_DEVICE or jax.default_backend() == "cpu":
-                self._device = jax.tree.map(jnp.asarray, self.arrays)
+                self._device = jax.tree.map(_placed, self.arrays)
         return self._device
 
     def epoch(self) -> np.ndarray:
@@ -229,6 +229,23 @@ class ArrayData:
         if self._random is not None and self.shuffle == "batch":
             self._random.shuffle(rows[: -1 if self.rest else None])
         return rows
+
+
+def _placed(a: Any) -> jax.Array:
+    """An array on the device.
+
+    On a CPU, XLA takes memory that begins at a multiple of 64 bytes as it is, so one copy by NumPy
+    into such memory is all that is needed (188 MB: 0.06 s instead of 0.13 to 0.3).
+    """
+    if isinstance(a, jax.Array) or jax.default_backend() != "cpu" or a.nbytes < 1 << 20:
+        return jnp.asarray(a)
+    dtype = jax.dtypes.canonicalize_dtype(a.dtype)
+    size = a.size * dtype.itemsize
+    room = np.empty(size + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    aligned = room[start : start + size].view(dtype).reshape(a.shape)
+    aligned[...] = a
+    return jax.device_put(aligned, may_alias=True)
 
 
 def _ran_out(steps: int | None, got: int) -> str:

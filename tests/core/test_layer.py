@@ -305,6 +305,12 @@ def test_sublayers_in_a_described_layer_are_built_for_unknown_sizes():
         assert model(np.ones((2, length, 3))).shape == (2, length, 4)
 
 
+def test_a_built_layer_takes_an_unknown_size_for_one_its_weights_fix():
+    norm = layers.LayerNormalization(axis=1)
+    norm(np.ones((2, 4, 5)))
+    assert norm(keras.Input((None, 5))).shape == (None, 4, 5)
+
+
 BAD = {
     "wrong shape": (lambda: layers.Dense(2).build((None, 3)) or None, None, None),
     "unknown argument": (lambda: layers.Dense(2, unist=3), ArgumentError, "Did you mean 'units'"),

@@ -126,6 +126,11 @@ def test_a_bare_jax_grad_works_where_every_leaf_is_a_float():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(2)])
     grads = jax.grad(lambda m: jnp.sum(m(X)))(model)
     assert np.allclose(grads.layers[0].kernel, np.tile(X.sum(0)[:, None], 2), atol=1e-5)
+    for transform in (jax.grad, jax.value_and_grad):
+        with pytest.raises(ArgumentError, match=r"model.split\(\)"):
+            transform(lambda m: jnp.sum(m(X)))(build())
+    inside = jax.grad(lambda x: jnp.sum(jax.jit(lambda m, x: m(x))(build(), x)))(jnp.asarray(X))
+    assert inside.shape == X.shape
 
 
 def test_an_ensemble_built_in_a_loop_vmaps():

@@ -84,7 +84,7 @@ def test_gradients_for_some_variables():
 
 
 def test_constraint_and_exclusion_from_decay():
-    kept, bias, shown = trio = variables([1.0], [1.0], [1.0])
+    kept, bias, _ = trio = variables([1.0], [1.0], [1.0])
     bias.name, kept.constraint = "bias", lambda x: jnp.clip(x, 0.9, 1.0)
     sgd = optimizers.SGD(1.0, weight_decay=0.5)
     sgd.exclude_from_weight_decay(var_names=["bia"])
@@ -196,4 +196,4 @@ def test_optax():
     with pytest.raises(ValueError, match="cannot be written"):
         wrapped.get_config()
     with pytest.raises(RuntimeError, match="inject_hyperparams"):
-        wrapped.learning_rate  # noqa: B018
+        wrapped.learning_rate

@@ -263,15 +263,15 @@ def test_dead_nodes_are_never_made(make):
 @pytest.mark.parametrize(
     "op",
     [
-        node(layer("Zeros", "keras.src.ops.numpy", "Zeros", name="bomb", shape=[1 << 34])),
-        node(layer("Zeros", "keras.src.ops.numpy", "Zeros", name="bomb"), [1 << 34]),
-        node(layer("Arange", "keras.src.ops.numpy", "Arange", name="bomb"), 1 << 34),
+        node(layer("Zeros", "keras.src.ops.numpy", "Zeros", name="bomb", shape=[1 << 22])),
+        node(layer("Zeros", "keras.src.ops.numpy", "Zeros", name="bomb"), [1 << 22]),
+        node(layer("Arange", "keras.src.ops.numpy", "Arange", name="bomb"), 1 << 22),
         node(
-            layer("RepeatVector", name="bomb", n=1 << 34),
+            layer("RepeatVector", name="bomb", n=1 << 22),
             {"class_name": "__numpy__", "config": {"value": [[1.0]], "dtype": "float32"}},
         ),
         node(
-            layer("Repeat", "keras.src.ops.numpy", "Repeat", name="bomb", repeats=1 << 34, axis=0),
+            layer("Repeat", "keras.src.ops.numpy", "Repeat", name="bomb", repeats=1 << 22, axis=0),
             {"class_name": "__numpy__", "config": {"value": [1.0], "dtype": "float32"}},
         ),
     ],
@@ -279,7 +279,7 @@ def test_dead_nodes_are_never_made(make):
 )
 def test_a_node_without_tensors_computes_nothing_on_loading(make, op):
     add = node(layer("Add", "keras.src.ops.numpy", "Add", name="add"), tensor("x"), tensor("bomb"))
-    refused(make(graph([GRAPH_INPUT, op, add], ["add", 0, 0])))
+    refused(make(graph([GRAPH_INPUT, op, add], ["add", 0, 0])), "without a tensor|does not exist")
 
 
 def test_graphs_that_do_not_hang_together(make):

@@ -128,6 +128,13 @@ def test_generators_dicts_and_lists():
     assert named.predict({"a": X}, verbose=0).shape == (SAMPLES, 1)
 
 
+def test_large_arrays_are_copied_once_and_rightly():
+    x = np.random.default_rng(0).normal(size=(70_000, 4)).astype("float32")
+    model = compiled()
+    outputs = model.predict(x, batch_size=7000, verbose=0)
+    assert np.allclose(outputs, np.asarray(model(x)), atol=1e-6)
+
+
 def test_data_frames():
     pandas = pytest.importorskip("pandas")
     model = compiled()
