@@ -93,7 +93,7 @@ class Weights(Holder):
         """All variables: own ones, states of random generators, then those of sub-layers."""
         found = self._own_weights()
         found += [
-            v for owner in self._owners() if not _is_metric(owner) for v in owner.owned_variables
+            v for owner in self._owners() if _is_generator(owner) for v in owner.owned_variables
         ]
         for layer in self._sublayers():
             found += layer.variables
@@ -246,3 +246,7 @@ class Weights(Holder):
 
 def _is_metric(owner: Any) -> bool:
     return hasattr(owner, "update_state")
+
+
+def _is_generator(owner: Any) -> bool:
+    return hasattr(owner, "next")

@@ -219,7 +219,7 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config: Config, custom_objects: Any = None) -> "Sequential":
         with registry.CustomObjectScope(custom_objects or {}):
-            given = {k: v for k, v in config.items() if k in ("name", "trainable")}
+            given = {k: v for k, v in config.items() if k in ("name", "trainable", "dtype")}
             model = cls(**given)
             for each in config["layers"]:
                 model.add(registry.deserialize(each))

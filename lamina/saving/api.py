@@ -54,7 +54,9 @@ def save_model(
     >>> load_model(file).count_params()
     3
     """
-    _take_legacy(kwargs)
+    if kwargs.pop("save_format", None) not in (None, "keras") or kwargs:
+        unknown = ", ".join(kwargs) or "save_format"
+        raise ArgumentError(f"save_model takes no {unknown}: the path says the format.")
     _check_model(model)
     if not hasattr(filepath, "write"):
         _check_name(filepath, zipped is not False)
@@ -242,13 +244,6 @@ def _write_archive(
 def _write_weights(model: Layer, file: IO[bytes], skip: Any) -> None:
     with contextlib.closing(Writer(lambda number: file)) as writer:
         state.write(model, writer, skip)
-
-
-def _take_legacy(kwargs: dict[str, Any]) -> None:
-    form = kwargs.pop("save_format", None)
-    if kwargs or form not in (None, "keras"):
-        name, value = next(iter(kwargs.items()), ("save_format", form))
-        raise ArgumentError(f"save_model takes no {name}={value!r}: the path says the format.")
 
 
 def _check_model(model: Any) -> None:

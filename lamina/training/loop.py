@@ -24,6 +24,9 @@ from lamina.training.program import prepare, program_for
 from lamina.training.state import TrainState, own_copies, read, variables_of
 from lamina.training.step import Batch
 
+AHEAD = 2
+"""Programs of predicting that may be under way before outputs are fetched."""
+
 SHORT, LONG = 0.1, 0.3
 """Seconds that one program of many steps takes, about: progress and Ctrl-C come between two."""
 
@@ -79,7 +82,7 @@ class Runner:
         self.kind: Kind = kind
         first = data.first()
         prepare(model, kind, first)
-        self.variables = variables_of(model)
+        self.variables = variables_of(model, kind)
         self.program = program_for(model, kind)
         short = isinstance(data, ArrayData) and bool(data.rest)
         self.program.examine(read(self.variables), first, short)
@@ -126,6 +129,9 @@ class Runner:
         if isinstance(self.data, StreamData):
             yield from self._stream(1 if given == "auto" else given)
             return
+        if self.kind == "predict":
+            yield from self._slices(exact)
+            return
         data, program = self.data, self.program
         rows = data.epoch()
         short = data.ends_short()
@@ -153,6 +159,27 @@ class Runner:
             step += count
             if fixed is None:
                 self._adapt(started)
+
+    def _slices(self, exact: bool) -> Iterator[tuple[int, int, list[Any]]]:
+        """Programs of predicting: arrays in their order, several batches at once where they may."""
+        data, program = self.data, self.program
+        assert isinstance(data, ArrayData)
+        steps, size = len(data.epoch()), data.batch_size
+        width = 1
+        if steps > 1 and not exact:
+            width = min(program.width(read(self.variables), data.first()), 1 << steps.bit_length() - 1)
+        padded = program.facts.rowwise and not program.eager
+        step = 0
+        while step < steps:
+            count = width if steps - step > width // 2 else 1
+            begin, end = step * size, (step + count) * size
+            if end <= data.size:
+                batch = data.take(slice(begin, end))
+            else:
+                rows = np.arange(begin, end if padded else data.size) % data.size
+                batch = data.take(rows)
+            yield step, min(step + count, steps) - 1, [(program.single, batch)]
+            step += count
 
     def _stream(self, group: int) -> Iterator[tuple[int, int, list[Any]]]:
         assert isinstance(self.data, StreamData)
@@ -247,11 +274,15 @@ def predict(model: Any, data: Source, callbacks: Any, verbose: Any) -> Nest:
         callbacks = callback_list(model, callbacks, False, verbose, 1, data.steps)
         model.stop_predicting = False
         callbacks.on_predict_begin()
-        parts = list(runner.epoch(callbacks))
+        parts: list[Any] = []
+        for outputs in runner.epoch(callbacks):
+            parts.append(outputs)
+            if len(parts) > AHEAD:
+                parts[-AHEAD] = jax.device_get(parts[-AHEAD])
     if not parts:
         raise ArgumentError("The data gave no batch to predict.")
-    size = data.size if isinstance(data, ArrayData) and data.ends_short() else None
-    outputs = jax.tree.map(lambda *some: np.concatenate(list(map(np.asarray, some)))[:size], *parts)
+    size = min(data.size, data.steps * data.batch_size) if isinstance(data, ArrayData) else None
+    outputs = jax.tree.map(lambda *some: np.concatenate(some)[:size], *jax.device_get(parts))
     callbacks.on_predict_end()
     return outputs
 

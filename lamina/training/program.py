@@ -5,7 +5,7 @@ A loop inside the program saves the cost of starting it (MLP 784-128-64-10, batc
 convolves there is a program of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from inspect import signature
 from typing import Any
 
@@ -24,6 +24,8 @@ from lamina.training.state import TrainState
 from lamina.training.step import Batch, Facts
 
 PROGRAMS_KEPT = 16
+WIDE, WIDE_BYTES = 64, 1 << 24
+"""Batches predicted as one, at most, and bytes of the largest array in the program then."""
 _DEFAULT = {"train": steps.train_step, "test": steps.test_step, "predict": steps.predict_step}
 _STATES = {"train": (0, 1, 2, 3), "test": (0, 1, 3), "predict": (0, 1)}
 
@@ -76,6 +78,7 @@ class Program:
             or overridden(model, "compute_metrics", "get_metrics_result", "compute_loss")
         )  # fmt: skip
         self.examined = False
+        self.widths: dict[int, int] = {}
         facts = self.facts
 
         def single(state: TrainState, batch: Batch) -> tuple[TrainState, Any]:
@@ -100,7 +103,9 @@ class Program:
                 return state, model.get_metrics_result()
 
         donated = () if kind == "predict" else (0,)
-        self.single = single if self.eager else jax.jit(single, donate_argnums=donated)
+        self.single = self.pure
+        if donated and not self.eager:
+            self.single = jax.jit(single, donate_argnums=donated)
         self.several = several if self.eager else jax.jit(several, donate_argnums=donated)
 
     def examine(self, state: TrainState, batch: Batch, short: bool) -> None:
@@ -110,25 +115,45 @@ class Program:
         if short and self.facts.rowwise:
             size = nest.flatten(batch.x)[0].shape[0]
             batch = batch._replace(real=np.ones(size, bool))
-        jaxpr = self.pure.trace(state, batch).jaxpr  # type: ignore[union-attr]
-        if jax.default_backend() == "cpu" and _convolves(jaxpr.jaxpr):
+        equations = _equations(self.pure.trace(state, batch).jaxpr)  # type: ignore[union-attr]
+        if jax.default_backend() == "cpu" and any(map(_convolves, equations)):
             self.loops = False
         self.examined = True
+
+    def width(self, state: TrainState, batch: Batch) -> int:
+        """How many batches like this one are predicted as one: a power of two.
+
+        One if a row's outputs may depend on others, or where arrays in the program would be large.
+        """
+        rows = nest.flatten(batch.x)[0].shape[0]
+        if self.eager or not self.facts.rowwise:
+            return 1
+        if rows not in self.widths:
+            trace = self.pure.trace(state, batch)  # type: ignore[union-attr]
+            outputs = jax.tree.leaves(trace.out_info[1])
+            self.facts.rowwise = all(x.ndim and x.shape[0] == rows for x in outputs)
+            arrays = [x.aval for e in _equations(trace.jaxpr) for x in e.outvars]
+            largest = max((x.size * x.dtype.itemsize for x in arrays), default=1)
+            fitting = max(1, min(WIDE_BYTES // max(largest, 1), WIDE)) if self.facts.rowwise else 1
+            self.widths[rows] = 1 << fitting.bit_length() - 1
+        return self.widths[rows]
 
 
 def _gather(a: Array, rows: Array) -> Array:
     return jnp.asarray(a).at[rows].get(mode="promise_in_bounds")
 
 
-def _convolves(jaxpr: Any) -> bool:
-    """Whether a convolution is somewhere in a traced function."""
+def _equations(jaxpr: Any) -> Iterator[Any]:
+    """The equations of a traced function, those of functions inside included."""
     for equation in jaxpr.eqns:
-        if equation.primitive.name == "conv_general_dilated":
-            return True
+        yield equation
         for each in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr):
-            if _is_jaxpr(each) and _convolves(getattr(each, "jaxpr", each)):
-                return True
-    return False
+            if _is_jaxpr(each):
+                yield from _equations(each)
+
+
+def _convolves(equation: Any) -> bool:
+    return equation.primitive.name == "conv_general_dilated"
 
 
 def _is_jaxpr(value: Any) -> bool:

@@ -28,14 +28,13 @@ class TrainState(NamedTuple):
     metrics: Sequence[Any]
 
 
-def variables_of(model: Any) -> TrainState:
-    """The variables whose arrays make up the model's state."""
-    return TrainState(
-        model.trainable_variables,
-        model.non_trainable_variables,
-        list(getattr(model.optimizer, "variables", ())),
-        model.metrics_variables,
-    )
+def variables_of(model: Any, kind: str = "train") -> TrainState:
+    """The variables whose arrays make up the model's state; to predict, those of layers alone."""
+    trainable, others = model._weights()
+    if kind == "predict":
+        return TrainState(trainable, others, [], [])
+    memory = list(getattr(model.optimizer, "variables", ()))
+    return TrainState(trainable, others, memory, model.metrics_variables)
 
 
 def pairs(variables: TrainState, state: TrainState) -> list[tuple[Any, Any]]:
@@ -82,10 +81,7 @@ def own_copies(variables: TrainState) -> TrainState:
     Steps give the memory of their input to their output, so arrays that a user may have kept
     (``layer.kernel.value``, ``model.split()``) must not go in.
     """
-    state = read(variables)
+    state = jax.device_put(read(variables), may_alias=False)
     for variable, array in pairs(variables, state):
-        variable.store(_copy(array))
-    return read(variables)
-
-
-_copy = jax.jit(jnp.copy)
+        variable.store(array)
+    return state

@@ -165,7 +165,7 @@ def predict_step(
     model: Any, state: TrainState, batch: Batch, facts: Facts | None = None
 ) -> tuple[TrainState, Nest]:
     """The outputs for a batch."""
-    variables = variables_of(model)
+    variables = variables_of(model, "predict")
     with binding.bind(pairs(variables, state), training=False) as trace:
         outputs = model(batch.x, training=False)
         if facts is not None:

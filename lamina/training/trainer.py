@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import metrics, optimizers
-from lamina.core import binding, registry
+from lamina.core import binding, registry, tracking
 from lamina.core.errors import ArgumentError, StateError, explain
 from lamina.core.settings import settings
 from lamina.core.types import Array, Config, Nest
@@ -38,9 +38,10 @@ class Training:
         self.history: History | None = None
         self.given: dict[str, Any] = {}
         self.programs: dict[Any, program.Program] = {}
+        self.found: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "programs": {}}
+        return {**vars(self), "programs": {}, "found": None}
 
 
 def _kept(name: str, doc: str) -> Any:
@@ -169,9 +170,22 @@ class Trainer:
         kept, found = self._training, []
         if kept.compiled:
             found = [kept.loss_tracker, *(m for _, m in self._compiled_metrics())]
-        for layer in self._flatten_layers():  # type: ignore[attr-defined]
-            found += [m for m in layer._owners() if hasattr(m, "update_state")]
+        found += self._found()[2]
         return list({id(metric): metric for metric in found}.values())
+
+    def _weights(self) -> tuple[list[Any], list[Any]]:
+        """The trainable variables and the others."""
+        return self._found()[:2]
+
+    def _found(self) -> tuple[list[Any], list[Any], list[Any]]:
+        """Trainable variables, others, metrics of layers: looked for anew after a change only."""
+        kept, count = self._training, tracking.count()
+        if kept.found is None or kept.found[0] != count:
+            layers: list[Any] = self._flatten_layers()  # type: ignore[attr-defined]
+            held = [m for layer in layers for m in layer._owners() if hasattr(m, "update_state")]
+            weights = self.trainable_variables, self.non_trainable_variables  # type: ignore[attr-defined]
+            kept.found = (count, (*weights, held))
+        return kept.found[1]
 
     def _compiled_metrics(self) -> list[tuple[str, Any]]:
         """``(name in logs, metric)`` for each compiled metric and each part of the loss."""
@@ -403,8 +417,7 @@ class Trainer:
 
     def predict_step(self, state: Any, data: Any) -> tuple[Nest, list[Array]]:
         """Outputs for ``(trainable, non_trainable)`` arrays, and the non-trainable ones after."""
-        metric_arrays = [binding.read(v) for v in self.metrics_variables]  # type: ignore[attr-defined]
-        full = TrainState(state[0], state[1], _optimizer_arrays(self), metric_arrays)
+        full = TrainState(state[0], state[1], [], [])
         new, outputs = steps.predict_step(self, full, Batch.of(data))
         return outputs, list(new.non_trainable)
 
