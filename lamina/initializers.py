@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import lookup, random, registry
@@ -55,7 +54,7 @@ class Constant(Initializer):
     def __call__(self, shape: Sequence[int], dtype: DTypeLike = None) -> Array:
         value = np.asarray(self.value).astype(canonical(dtype))
         try:
-            return jnp.asarray(np.broadcast_to(value, _sizes(shape)))
+            return jax.device_put(np.array(np.broadcast_to(value, _sizes(shape))))
         except ValueError:
             raise _other_shape(value, shape) from None
 
@@ -64,14 +63,14 @@ class Zeros(Initializer):
     """0 everywhere."""
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike = None) -> Array:
-        return jnp.asarray(np.zeros(_sizes(shape), canonical(dtype)))
+        return jax.device_put(np.zeros(_sizes(shape), canonical(dtype)))
 
 
 class Ones(Initializer):
     """1 everywhere."""
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike = None) -> Array:
-        return jnp.asarray(np.ones(_sizes(shape), canonical(dtype)))
+        return jax.device_put(np.ones(_sizes(shape), canonical(dtype)))
 
 
 class Identity(Initializer):
@@ -88,7 +87,7 @@ class Identity(Initializer):
         if len(shape) != 2:
             raise ShapeError(f"The Identity initializer makes matrices, not the shape {shape}.")
         rows, columns = _sizes(shape)
-        return jnp.asarray((self.gain * np.eye(rows, columns)).astype(canonical(dtype)))
+        return jax.device_put((self.gain * np.eye(rows, columns)).astype(canonical(dtype)))
 
 
 class STFT(Initializer):
@@ -145,7 +144,7 @@ class STFT(Initializer):
             norms = {"density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(np.abs(window))}
             kernel = kernel * window[:, None] / norms.get(self.scaling, 1.0)  # type: ignore[arg-type]
         kernel = np.broadcast_to(kernel[:, None, :], _sizes(shape))
-        return jnp.asarray(kernel.astype(canonical(dtype)))
+        return jax.device_put(kernel.astype(canonical(dtype)))
 
 
 # --- drawn --------------------------------------------------------------------------------------
@@ -341,7 +340,7 @@ class Orthogonal(RandomInitializer):
         q, r = np.linalg.qr(np.asarray(drawn, np.float32))
         q = q * np.sign(np.diag(r))  # makes the draw uniform, and the same on every machine
         q = self.gain * (q.T if rows < columns else q).reshape(sizes)
-        return jnp.asarray(q.astype(canonical(dtype)))
+        return jax.device_put(q.astype(canonical(dtype)))
 
 
 # --- by name ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import math
 import os
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -15,38 +16,35 @@ Mode: TypeAlias = Literal["auto", "min", "max"]
 class MonitorCallback(Callback):
     """Follows a log and tells whether it improved.
 
-    Args:
+    Attributes:
         monitor: Name of the log.
         mode: Whether less ("min") or more ("max") is better; "auto" asks the metric.
-        baseline: The value to beat first.
         min_delta: What counts as an improvement.
+        best: The best value so far.
     """
 
     runs_user_code = False
+    monitor: str
+    mode: Mode | str
+    min_delta: float = 0
+    best: float | None = None
+    _warned = False
 
-    def __init__(
-        self,
-        monitor: str = "val_loss",
-        mode: Mode | str = "auto",
-        baseline: float | None = None,
-        min_delta: float = 0,
-    ) -> None:
-        if mode not in ("auto", "min", "max"):
-            raise ArgumentError(f"mode={mode!r} is none of 'auto', 'min' and 'max'.")
-        self.monitor = monitor
-        self.mode = mode
-        self.best = baseline
-        self.min_delta = abs(min_delta)
-        self._warned = False
+    def __post_init__(self) -> None:
+        if self.mode not in ("auto", "min", "max"):
+            raise ArgumentError(f"mode={self.mode!r} is none of 'auto', 'min' and 'max'.")
 
     def value(self, logs: Logs) -> float | None:
         """The log that is followed; warns once, with the nearest name, when it is missing."""
         logs = logs or {}
         if self.monitor not in logs and not self._warned:
             self._warned = True
+            hint = nearest(self.monitor, logs)
+            if self.monitor.removeprefix("val_") in logs and self.monitor.startswith("val_"):
+                hint = "Give fit validation_data or validation_split."
             warnings.warn(
                 f"{type(self).__name__} follows '{self.monitor}', which this epoch did not give "
-                f"[monitor-missing]. {nearest(self.monitor, logs)} There are: {', '.join(logs)}.",
+                f"[monitor-missing]. {hint} There are: {', '.join(logs)}.",
                 stacklevel=3,
             )
         return logs.get(self.monitor)
@@ -56,8 +54,8 @@ class MonitorCallback(Callback):
         if reference is None:
             return not math.isnan(value)
         if self._direction() == "min":
-            return value + self.min_delta < reference
-        return value - self.min_delta > reference
+            return value + abs(self.min_delta) < reference
+        return value - abs(self.min_delta) > reference
 
     def _direction(self) -> str:
         if self.mode != "auto":
@@ -78,6 +76,7 @@ class MonitorCallback(Callback):
         )
 
 
+@dataclass(eq=False, repr=False)
 class EarlyStopping(MonitorCallback):
     """Ends training when a log has stopped improving.
 
@@ -93,31 +92,22 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch: Epochs before this one do not count.
     """
 
-    def __init__(
-        self,
-        monitor: str = "val_loss",
-        min_delta: float = 0,
-        patience: int = 0,
-        verbose: int = 0,
-        mode: Mode | str = "auto",
-        baseline: float | None = None,
-        restore_best_weights: bool = False,
-        start_from_epoch: int = 0,
-    ) -> None:
-        super().__init__(monitor, mode, min_delta=min_delta)
-        self.patience = patience
-        self.verbose = verbose
-        self.baseline = baseline
-        self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = start_from_epoch
-        self._begin()
+    monitor: str = "val_loss"
+    min_delta: float = 0
+    patience: int = 0
+    verbose: int = 0
+    mode: Mode | str = "auto"
+    baseline: float | None = None
+    restore_best_weights: bool = False
+    start_from_epoch: int = 0
 
-    def _begin(self) -> None:
-        self.wait = self.stopped_epoch = self.best_epoch = 0
-        self.best = self.best_weights = None
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.on_train_begin()
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        self._begin()
+        self.wait = self.stopped_epoch = self.best_epoch = 0
+        self.best = self.best_weights = None
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         current = self.get_monitor_value(logs)
@@ -149,6 +139,7 @@ class EarlyStopping(MonitorCallback):
         return self.value(logs)
 
 
+@dataclass(eq=False, repr=False)
 class ReduceLROnPlateau(MonitorCallback):
     """Lowers the learning rate when a log has stopped improving.
 
@@ -163,26 +154,20 @@ class ReduceLROnPlateau(MonitorCallback):
         min_lr: The rate stays above this.
     """
 
-    def __init__(
-        self,
-        monitor: str = "val_loss",
-        factor: float = 0.1,
-        patience: int = 10,
-        verbose: int = 0,
-        mode: Mode | str = "auto",
-        min_delta: float = 1e-4,
-        cooldown: int = 0,
-        min_lr: float = 0.0,
-    ) -> None:
-        super().__init__(monitor, mode, min_delta=min_delta)
-        if not factor < 1.0:
-            raise ArgumentError(f"factor={factor} must be below 1, to lower the rate.")
-        self.factor = factor
-        self.patience = patience
-        self.verbose = verbose
-        self.cooldown = cooldown
-        self.min_lr = min_lr
-        self.wait = self.cooldown_counter = 0
+    monitor: str = "val_loss"
+    factor: float = 0.1
+    patience: int = 10
+    verbose: int = 0
+    mode: Mode | str = "auto"
+    min_delta: float = 1e-4
+    cooldown: int = 0
+    min_lr: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.factor < 1.0:
+            raise ArgumentError(f"factor={self.factor} must be below 1, to lower the rate.")
+        self.on_train_begin()
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self.best = None
@@ -219,6 +204,7 @@ class ReduceLROnPlateau(MonitorCallback):
         return True
 
 
+@dataclass(eq=False, repr=False)
 class ModelCheckpoint(MonitorCallback):
     """Saves the model, or its weights, on the way.
 
@@ -233,28 +219,24 @@ class ModelCheckpoint(MonitorCallback):
         initial_value_threshold: The value that the first model has to beat.
     """
 
-    def __init__(
-        self,
-        filepath: str | os.PathLike[str],
-        monitor: str = "val_loss",
-        verbose: int = 0,
-        save_best_only: bool = False,
-        save_weights_only: bool = False,
-        mode: Mode | str = "auto",
-        save_freq: int | Literal["epoch"] = "epoch",
-        initial_value_threshold: float | None = None,
-    ) -> None:
-        super().__init__(monitor, mode, initial_value_threshold)
-        self.filepath = os.fspath(filepath)
-        self.verbose = verbose
-        self.save_best_only = save_best_only
-        self.save_weights_only = save_weights_only
-        self.save_freq = save_freq
-        if save_freq != "epoch" and not isinstance(save_freq, int):
-            raise ArgumentError(f"save_freq={save_freq!r} is neither 'epoch' nor a number.")
-        endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
+    filepath: str | os.PathLike[str]
+    monitor: str = "val_loss"
+    verbose: int = 0
+    save_best_only: bool = False
+    save_weights_only: bool = False
+    mode: Mode | str = "auto"
+    save_freq: int | Literal["epoch"] = "epoch"
+    initial_value_threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.best = self.initial_value_threshold
+        self.filepath = os.fspath(self.filepath)
+        if self.save_freq != "epoch" and not isinstance(self.save_freq, int):
+            raise ArgumentError(f"save_freq={self.save_freq!r} is neither 'epoch' nor a number.")
+        endings = (".weights.h5",) if self.save_weights_only else (".keras", ".h5")
         if not self.filepath.endswith(endings):
-            what = "weights" if save_weights_only else "a whole model"
+            what = "weights" if self.save_weights_only else "a whole model"
             raise ArgumentError(
                 explain(
                     f"ModelCheckpoint cannot save {what} under this name.",
@@ -289,7 +271,7 @@ class ModelCheckpoint(MonitorCallback):
         if not self._wanted(logs):
             return
         try:
-            path = Path(self.filepath.format(epoch=self._epoch + 1, **names))
+            path = Path(str(self.filepath).format(epoch=self._epoch + 1, **names))
         except KeyError as error:
             name = str(error.args[0])
             hint = nearest(name, names)

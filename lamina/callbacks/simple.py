@@ -5,6 +5,8 @@ import inspect
 import math
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lamina.core.errors import ArgumentError, DTypeError, StateError, explain, unknown
@@ -61,6 +63,7 @@ def _with_logs(function: Callable[..., Any]) -> Callable[..., Any]:
     return event
 
 
+@dataclass(eq=False, repr=False)
 class LearningRateScheduler(Callback):
     """Sets the learning rate before each epoch.
 
@@ -69,15 +72,13 @@ class LearningRateScheduler(Callback):
         verbose: 1 says what is set.
     """
 
-    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
-        self.schedule = schedule
-        self.verbose = verbose
+    schedule: Callable[..., float]
+    verbose: int = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         optimizer = self.model.optimizer
         given = float(optimizer.learning_rate)
-        takes_rate = _takes_two(self.schedule)
-        rate = self.schedule(epoch, given) if takes_rate else self.schedule(epoch)
+        rate = self.schedule(*(epoch, given) if _takes_two(self.schedule) else (epoch,))
         try:
             optimizer.learning_rate = float(rate)
         except (TypeError, ValueError) as error:
@@ -104,6 +105,7 @@ def _takes_two(function: Callable[..., Any]) -> bool:
     return True
 
 
+@dataclass(eq=False, repr=False)
 class CSVLogger(Callback):
     """Writes the logs of each epoch as a row of a file.
 
@@ -115,26 +117,21 @@ class CSVLogger(Callback):
 
     runs_user_code = False
 
-    def __init__(
-        self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
-    ) -> None:
-        self.filename = os.fspath(filename)
-        self.sep = separator
-        self.append = append
-        self._file: Any = None
-        self._columns: list[str] = []
+    filename: str | os.PathLike[str]
+    separator: str = ","
+    append: bool = False
+    _file: Any = field(default=None, init=False)
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self._close()
-        self._headed = self.append and os.path.exists(self.filename) and (
-            os.path.getsize(self.filename) > 0
-        )  # fmt: skip
+        path = Path(self.filename)
+        self._headed = self.append and path.exists() and path.stat().st_size > 0
         self._file = open(self.filename, "a" if self.append else "w", newline="")  # noqa: SIM115
-        self._columns = []
+        self._columns: list[str] = []
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         logs = logs or {}
-        writer = csv.writer(self._file, delimiter=self.sep, lineterminator="\n")
+        writer = csv.writer(self._file, delimiter=self.separator, lineterminator="\n")
         if not self._columns:
             names = sorted(logs)
             validated = any(name.startswith("val_") for name in names)
@@ -153,6 +150,7 @@ class CSVLogger(Callback):
             self._file = None
 
 
+@dataclass(eq=False, repr=False)
 class TerminateOnNaN(Callback):
     """Ends training when the loss is no finite number.
 
@@ -162,10 +160,8 @@ class TerminateOnNaN(Callback):
         raise_error: Whether to end with an error, so that no event of the end follows.
     """
 
+    raise_error: bool = False
     runs_user_code = False
-
-    def __init__(self, raise_error: bool = False) -> None:
-        self.raise_error = raise_error
 
     def observe(self, kind: Kind, batch: int, logs: Any) -> None:
         """Look at the loss after a program."""

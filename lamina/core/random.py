@@ -166,7 +166,7 @@ def uniform(
         return randint(shape, minval, maxval, dtype, seed)
     dtype, key = _float(dtype, "uniform"), make_key(seed)
     if dtype == "float32" and _on_host(key, shape) and _numbers(minval, maxval):
-        return jnp.asarray(threefry.uniform(np.asarray(key), tuple(shape), minval, maxval))
+        return jax.device_put(threefry.uniform(np.asarray(key), tuple(shape), minval, maxval))
     return jax.random.uniform(_key(key), tuple(shape), dtype, minval, maxval)
 
 
@@ -181,7 +181,7 @@ def normal(
     dtype, key = _float(dtype, "normal"), make_key(seed)
     if dtype == "float32" and _on_host(key, shape) and _numbers(mean, stddev):
         drawn = threefry.normal(np.asarray(key), tuple(shape))
-        return jnp.asarray(drawn * np.float32(stddev) + np.float32(mean))
+        return jax.device_put(drawn * np.float32(stddev) + np.float32(mean))
     drawn = jax.random.normal(_key(key), tuple(shape), dtype)
     return drawn * jnp.asarray(stddev, dtype) + jnp.asarray(mean, dtype)
 
@@ -197,7 +197,7 @@ def truncated_normal(
     dtype, key = _float(dtype, "truncated_normal"), make_key(seed)
     if dtype == "float32" and _on_host(key, shape) and _numbers(mean, stddev):
         drawn = threefry.truncated_normal(np.asarray(key), tuple(shape), -2.0, 2.0)
-        return jnp.asarray(drawn * np.float32(stddev) + np.float32(mean))
+        return jax.device_put(drawn * np.float32(stddev) + np.float32(mean))
     drawn = jax.random.truncated_normal(_key(key), -2.0, 2.0, tuple(shape), dtype)
     return drawn * jnp.asarray(stddev, dtype) + jnp.asarray(mean, dtype)
 

@@ -317,8 +317,8 @@ def _as_array(value: Any, dtype: str) -> Array:
     if isinstance(value, Variable):
         return _as_array(value.value, dtype)
     try:
-        host = np.asarray(value)
-        return jnp.asarray(host if host.dtype.name == dtype else host.astype(dtype))
+        # A copy on the host, since device_put may share memory; jnp.asarray compiles for each shape.
+        return jax.device_put(np.array(value, dtype))
     except (TypeError, ValueError) as error:
         raise DTypeError(f"Not an array of {dtype}: {describe_value(value)}.") from error
 

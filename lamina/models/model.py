@@ -1,8 +1,9 @@
 """`Model`: a layer that can be trained, seen and kept; where training, view and saving meet."""
 
+import copy
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from lamina.core import calling, nest, registry, tracking
 from lamina.core.errors import ArgumentError, StateError, explain, unknown
@@ -93,6 +94,14 @@ class Model(Trainer, Layer):
         if self._plan is None or type(self).call is not Model.call:
             return super().compute_output_spec(*args, **kwargs)
         return late("models.functional.describe_plan")(self, *args, **kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        new = super().__deepcopy__(memo)
+        for layer in self._flatten_layers():
+            if "_trainer" in layer.__dict__:
+                training = copy.deepcopy(layer._trainer, memo)
+                object.__setattr__(memo[id(layer)], "_trainer", training)
+        return new
 
     # --- the layers inside ----------------------------------------------------------------------
 

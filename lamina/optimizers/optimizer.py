@@ -1,5 +1,6 @@
 """`Optimizer`: a pair of pure functions, ``init`` and ``update``, with Keras's face on top."""
 
+import functools
 import inspect
 import re
 import warnings
@@ -411,7 +412,7 @@ class Optimizer(Configurable):
 
     def _make_variable(self, name: str, shape: ShapeLike, dtype: Any, value: float) -> Variable:
         return Variable(
-            lambda shape, dtype: jnp.full(shape, value, dtype),
+            functools.partial(np.full, fill_value=value),
             shape,
             dtype,
             trainable=False,

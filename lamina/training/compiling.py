@@ -39,12 +39,16 @@ def check_names(value: Any, get: Callable[[Any], Any], special: Iterable[str]) -
             get(each)
 
 
-def _kind(y_true: Any, y_pred: Any) -> str:
-    """Which kind of labels the shapes tell: binary, sparse (class numbers) or one-hot."""
+def _by_shapes(identifier: Any, y_true: Any, y_pred: Any) -> Any:
+    """The full name of "accuracy" or "crossentropy", for labels of the kind that shapes tell."""
+    name = identifier.lower() if isinstance(identifier, str) else ""
+    if name not in ACCURACY + CROSSENTROPY:
+        return identifier
+    suffix = "accuracy" if name in ACCURACY else "crossentropy"
     if not y_pred.shape or y_pred.shape[-1] == 1:
-        return "binary"
+        return f"binary_{suffix}"
     numbers = len(y_true.shape) < len(y_pred.shape) or y_true.shape[-1] == 1
-    return "sparse_categorical" if numbers else "categorical"
+    return f"sparse_categorical_{suffix}" if numbers else f"categorical_{suffix}"
 
 
 def name_of(thing: Any) -> str:
@@ -55,10 +59,7 @@ def name_of(thing: Any) -> str:
 
 def resolve_loss(identifier: Any, y_true: Any, y_pred: Any) -> Loss:
     """The loss for targets and predictions of these shapes."""
-    found = identifier
-    if isinstance(identifier, str) and identifier.lower() in CROSSENTROPY:
-        found = f"{_kind(y_true, y_pred)}_crossentropy"
-    found = losses.get(found)
+    found = losses.get(_by_shapes(identifier, y_true, y_pred))
     if isinstance(found, Loss):
         return found
     return FunctionLoss(found, identifier if isinstance(identifier, str) else name_of(found))
@@ -66,11 +67,7 @@ def resolve_loss(identifier: Any, y_true: Any, y_pred: Any) -> Loss:
 
 def resolve_metric(identifier: Any, y_true: Any, y_pred: Any) -> Any:
     """The metric for targets and predictions of these shapes."""
-    found = identifier
-    if isinstance(identifier, str) and identifier.lower() in ACCURACY + CROSSENTROPY:
-        suffix = "accuracy" if identifier.lower() in ACCURACY else "crossentropy"
-        found = f"{_kind(y_true, y_pred)}_{suffix}"
-    found = metrics.get(found)
+    found = metrics.get(_by_shapes(identifier, y_true, y_pred))
     if not isinstance(found, metrics.Metric):
         found = metrics.MeanMetricWrapper(found, name=name_of(found))
     if isinstance(identifier, str):

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.errors import ArgumentError, StateError, explain
@@ -30,6 +29,8 @@ AHEAD = 2
 SHORT, LONG = 0.1, 0.3
 """Seconds that one program of many steps takes, about: progress and Ctrl-C come between two."""
 
+
+FLAGS = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 
 Source: TypeAlias = ArrayData | StreamData
 
@@ -86,9 +87,7 @@ class Runner:
         self.program = program_for(model, kind)
         short = isinstance(data, ArrayData) and bool(data.rest)
         self.program.examine(read(self.variables), first, short)
-        self.flag = {"train": "stop_training", "test": "stop_evaluating"}.get(
-            kind, "stop_predicting"
-        )
+        self.flag = FLAGS[kind]
         self.logs: Any = {}
         self.chunk = 1
         self.exposed = True
@@ -114,8 +113,8 @@ class Runner:
 
     def _run(self, function: Any, *args: Any) -> None:
         """Run a program on the variables' arrays and put the new ones in their place."""
-        donates = self.kind != "predict" and not self.program.eager
-        state = own_copies(self.variables) if self.exposed and donates else read(self.variables)
+        copied = self.exposed and function is not self.program.pure  # the others take the memory
+        state = own_copies(self.variables) if copied else read(self.variables)
         with self.gate:
             new, self.logs = function(state, *args)
             for variables, arrays in zip(self.variables, new, strict=True):
@@ -126,65 +125,59 @@ class Runner:
     def _spans(self, exact: bool) -> Iterator[tuple[int, int, list[Any]]]:
         """``(first step, last step, calls)`` of each program, or group of programs, of an epoch."""
         given = self.model.steps_per_execution
+        group = 1 if given == "auto" else given
         if isinstance(self.data, StreamData):
-            yield from self._stream(1 if given == "auto" else given)
-            return
-        if self.kind == "predict":
-            yield from self._slices(exact)
-            return
-        data, program = self.data, self.program
-        rows = data.epoch()
-        short = data.ends_short()
-        arrays = data.on_device()
-        padded = bool(data.rest) and program.facts.rowwise and not program.eager
-        whole = len(rows) - (short and not padded)
-        last = jnp.int32(data.rest if short else data.batch_size) if padded else None
-        placed = jnp.asarray(rows)
-        fixed = given if given != "auto" and (exact or given > 1) else (1 if exact else None)
+            yield from self._stream(self.data, group)
+        elif self.kind == "predict":
+            yield from self._slices(self.data, exact)
+        else:
+            yield from self._loops(self.data, group if exact or group > 1 else None)
+
+    def _loops(self, data: ArrayData, fixed: int | None) -> Iterator[tuple[int, int, list[Any]]]:
+        """Programs of ``fixed`` steps each, or of as many as take a fraction of a second."""
+        program, rows = self.program, data.epoch()
+        short, arrays, placed = data.ends_short(), data.on_device(), jax.device_put(rows)
+        padded = bool(data.rest) and program.facts.rowwise
+        last = np.int32(data.rest if short else data.batch_size) if padded else None
+        looped = len(rows) - (short and not padded)
+        if arrays is None or program.eager:
+            looped = 0
         step = 0
         while step < len(rows):
-            count = min(fixed or self.chunk, len(rows) - step)
-            calls: list[Any] = []
-            inside = 0 if arrays is None or program.eager else min(count, whole - step)
-            if program.loops and inside:
-                calls.append((program.several, arrays, placed, last, step, inside))
-            else:
-                numbers = range(step, step + inside)
-                calls += [(program.several, arrays, placed, last, i, 1) for i in numbers]
-            for number in range(step + inside, step + count):
+            end = min(step + (fixed or self.chunk), len(rows))
+            inside = range(step, max(step, min(end, looped)))
+            parts = [(step, len(inside))] if program.loops else [(number, 1) for number in inside]
+            calls: list[Any] = [
+                (program.several, arrays, placed, last, *part) for part in parts if inside
+            ]
+            for number in range(step + len(inside), end):
                 size = data.rest if short and number == len(rows) - 1 else data.batch_size
                 calls.append((program.single, data.take(rows[number, :size])))
             started = time.perf_counter()
-            yield step, step + count - 1, calls
-            step += count
+            yield step, end - 1, calls
+            step = end
             if fixed is None:
                 self._adapt(started)
 
-    def _slices(self, exact: bool) -> Iterator[tuple[int, int, list[Any]]]:
+    def _slices(self, data: ArrayData, exact: bool) -> Iterator[tuple[int, int, list[Any]]]:
         """Programs of predicting: arrays in their order, several batches at once where they may."""
-        data, program = self.data, self.program
-        assert isinstance(data, ArrayData)
-        steps, size = len(data.epoch()), data.batch_size
+        steps, size, program = len(data.epoch()), data.batch_size, self.program
         width = 1
         if steps > 1 and not exact:
-            width = min(program.width(read(self.variables), data.first()), 1 << steps.bit_length() - 1)
-        padded = program.facts.rowwise and not program.eager
+            width = program.width(read(self.variables), data.first(), steps)
         step = 0
         while step < steps:
             count = width if steps - step > width // 2 else 1
             begin, end = step * size, (step + count) * size
-            if end <= data.size:
-                batch = data.take(slice(begin, end))
-            else:
-                rows = np.arange(begin, end if padded else data.size) % data.size
-                batch = data.take(rows)
-            yield step, min(step + count, steps) - 1, [(program.single, batch)]
+            rows: Any = slice(begin, end)
+            if end > data.size and program.facts.rowwise:
+                rows = np.arange(begin, end) % data.size
+            yield step, min(step + count, steps) - 1, [(program.single, data.take(rows))]
             step += count
 
-    def _stream(self, group: int) -> Iterator[tuple[int, int, list[Any]]]:
-        assert isinstance(self.data, StreamData)
+    def _stream(self, data: StreamData, group: int) -> Iterator[tuple[int, int, list[Any]]]:
         step, calls = 0, []
-        for batch in self.data.epoch():
+        for batch in data.epoch():
             calls.append((self.program.single, batch))
             if len(calls) == group:
                 yield step, step + group - 1, calls
@@ -281,7 +274,9 @@ def predict(model: Any, data: Source, callbacks: Any, verbose: Any) -> Nest:
                 parts[-AHEAD] = jax.device_get(parts[-AHEAD])
     if not parts:
         raise ArgumentError("The data gave no batch to predict.")
-    size = min(data.size, data.steps * data.batch_size) if isinstance(data, ArrayData) else None
+    size = None
+    if isinstance(data, ArrayData) and runner.program.facts.rowwise:
+        size = min(data.size, data.steps * data.batch_size)
     outputs = jax.tree.map(lambda *some: np.concatenate(some)[:size], *jax.device_get(parts))
     callbacks.on_predict_end()
     return outputs
@@ -302,7 +297,7 @@ def on_batch(
     data: Source = source_of(x, y, sample_weight, 1 << 30, class_weight=class_weight)
     with interruptible() as gate:
         runner = Runner(model, kind, data, gate)
-        runner._run(runner.program.single, data.first())
+        runner._run(runner.program.pure, data.first())
     return runner.logs
 
 
@@ -355,7 +350,6 @@ def due(epoch: int, freq: Any) -> bool:
 
 def in_order(model: Any, logs: dict[str, Any]) -> Any:
     """The values of logs in the order of the model's metrics; a lone one by itself."""
-    names = [metric.name for metric in model.metrics if metric.name in logs]
-    names = list(dict.fromkeys(names))
-    values = [logs[name] for name in names] + [logs[k] for k in sorted(logs) if k not in names]
+    known = [metric.name for metric in model.metrics if metric.name in logs]
+    values = [logs[name] for name in dict.fromkeys([*known, *sorted(logs)])]
     return values[0] if len(values) == 1 else values

@@ -24,7 +24,7 @@ from lamina.training.state import TrainState
 from lamina.training.step import Batch, Facts
 
 PROGRAMS_KEPT = 16
-WIDE, WIDE_BYTES = 64, 1 << 24
+WIDE, WIDE_BYTES = 64, 1 << 22
 """Batches predicted as one, at most, and bytes of the largest array in the program then."""
 _DEFAULT = {"train": steps.train_step, "test": steps.test_step, "predict": steps.predict_step}
 _STATES = {"train": (0, 1, 2, 3), "test": (0, 1, 3), "predict": (0, 1)}
@@ -72,7 +72,7 @@ class Program:
         self.eager = model.run_eagerly or model.jit_compile is False
         own = overridden(model, f"{kind}_step")
         run = _own_step(kind) if own else _DEFAULT[kind]
-        self.facts.rowwise = not own and _rowwise(model, kind)
+        self.facts.rowwise = not own and not self.eager and _rowwise(model, kind)
         self.loops = not (
             own or self.eager or kind == "predict"
             or overridden(model, "compute_metrics", "get_metrics_result", "compute_loss")
@@ -115,28 +115,34 @@ class Program:
         if short and self.facts.rowwise:
             size = nest.flatten(batch.x)[0].shape[0]
             batch = batch._replace(real=np.ones(size, bool))
-        equations = _equations(self.pure.trace(state, batch).jaxpr)  # type: ignore[union-attr]
-        if jax.default_backend() == "cpu" and any(map(_convolves, equations)):
+        trace = self.pure.trace(state, batch)  # type: ignore[union-attr]
+        if jax.default_backend() == "cpu" and any(map(_convolves, _equations(trace.jaxpr))):
             self.loops = False
+        if self.kind == "predict":
+            rows = nest.flatten(batch.x)[0].shape[:1]
+            outputs = jax.tree.leaves(trace.out_info[1])
+            self.facts.rowwise &= all(x.shape[:1] == rows for x in outputs)
         self.examined = True
 
-    def width(self, state: TrainState, batch: Batch) -> int:
-        """How many batches like this one are predicted as one: a power of two.
+    def width(self, state: TrainState, batch: Batch, steps: int) -> int:
+        """How many of ``steps`` batches like this one are predicted as one: a power of two.
 
         One if a row's outputs may depend on others, or where arrays in the program would be large.
         """
         rows = nest.flatten(batch.x)[0].shape[0]
-        if self.eager or not self.facts.rowwise:
+        if not self.facts.rowwise:
             return 1
         if rows not in self.widths:
-            trace = self.pure.trace(state, batch)  # type: ignore[union-attr]
-            outputs = jax.tree.leaves(trace.out_info[1])
-            self.facts.rowwise = all(x.ndim and x.shape[0] == rows for x in outputs)
-            arrays = [x.aval for e in _equations(trace.jaxpr) for x in e.outvars]
+            jaxpr = self.pure.trace(state, batch).jaxpr  # type: ignore[union-attr]
+            arrays = [x.aval for equation in _equations(jaxpr) for x in equation.outvars]
             largest = max((x.size * x.dtype.itemsize for x in arrays), default=1)
-            fitting = max(1, min(WIDE_BYTES // max(largest, 1), WIDE)) if self.facts.rowwise else 1
-            self.widths[rows] = 1 << fitting.bit_length() - 1
-        return self.widths[rows]
+            self.widths[rows] = _power(min(WIDE, WIDE_BYTES // max(largest, 1)))
+        return min(self.widths[rows], _power(steps))
+
+
+def _power(limit: int) -> int:
+    """The largest power of two up to a limit, or 1."""
+    return 1 << max(limit, 1).bit_length() - 1
 
 
 def _gather(a: Array, rows: Array) -> Array:
@@ -172,14 +178,15 @@ def _rowwise(model: Any, kind: Kind) -> bool:
 
 
 def _keeps_rows(layer: Any) -> bool:
-    """Whether no op between the layers of a graph takes the batch axis away or works along it."""
+    """Whether nothing in the graph of a layer takes the batch axis away or works along it."""
     graph = getattr(getattr(layer, "_plan", None), "graph", None)
     for node in graph.nodes if graph is not None else ():
-        if getattr(node.operation, "is_layer", False):
-            continue
         if any(not x.shape or x.shape[0] is not None for x in node.outputs):
             return False
-        if 0 in [node.kwargs.get("axis"), *(a for a in node.args if type(a) is int)]:
+        own = getattr(node.operation, "axis", None)
+        axes = nest.flatten([own, node.kwargs.get("axis"), *node.args])
+        first = {0, *(-len(x.shape) for x in node.inputs)}
+        if any(type(axis) is int and axis in first for axis in axes):
             return False
     return True
 
@@ -251,8 +258,7 @@ def _try_out(model: Any, batch: Batch, outputs: Any) -> None:
             if model.compiled_metrics is not None:
                 model.compiled_metrics.update(y, y_pred, weight)
 
-    y, weight = (nest.map_structure(lambda x: x if x is None else spec(x), part)
-                 for part in (batch.y, batch.weight))  # fmt: skip
+    y, weight = jax.tree.map(spec, (batch.y, batch.weight))
     jax.eval_shape(attempt, y, nest.map_structure(spec, outputs), weight)
 
 

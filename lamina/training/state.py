@@ -30,7 +30,7 @@ class TrainState(NamedTuple):
 
 def variables_of(model: Any, kind: str = "train") -> TrainState:
     """The variables whose arrays make up the model's state; to predict, those of layers alone."""
-    trainable, others = model._weights()
+    trainable, others, _ = model._found()
     if kind == "predict":
         return TrainState(trainable, others, [], [])
     memory = list(getattr(model.optimizer, "variables", ()))

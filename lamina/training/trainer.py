@@ -7,11 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina import metrics, optimizers
+from lamina import optimizers
 from lamina.core import binding, registry, tracking
 from lamina.core.errors import ArgumentError, StateError, explain
 from lamina.core.settings import settings
+from lamina.core.tracebacks import folded
 from lamina.core.types import Array, Config, Nest
+from lamina.metrics import Mean
 from lamina.training import loop, program
 from lamina.training import step as steps
 from lamina.training.callback import History, to_numbers
@@ -83,6 +85,7 @@ class Trainer:
 
     # --- compiling ------------------------------------------------------------------------------
 
+    @folded
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -111,7 +114,8 @@ class Trainer:
             auto_scale_loss: Whether the loss is scaled for a "mixed_float16" model.
         """
         kept = self._training
-        names = _output_names(self)
+        plan = getattr(self, "_plan", None)
+        names = plan and [x.record[0].name for x in plan.output_tensors]
         optimizer = optimizers.get(optimizer)
         if steps_per_execution != "auto" and not (
             isinstance(steps_per_execution, (int, np.integer)) and steps_per_execution > 0
@@ -139,7 +143,7 @@ class Trainer:
         kept.compiled_loss, kept.compiled_metrics = compiled_loss, compiled_metrics
         kept.run_eagerly, kept.steps_per_execution = run_eagerly, steps_per_execution
         kept.jit_compile = kept.given["jit_compile"]
-        kept.loss_tracker = _mean("loss")
+        kept.loss_tracker = Mean(name="loss")
         kept.stop_training = False
         kept.programs = {}
         kept.compiled = True
@@ -172,10 +176,6 @@ class Trainer:
             found = [kept.loss_tracker, *(m for _, m in self._compiled_metrics())]
         found += self._found()[2]
         return list({id(metric): metric for metric in found}.values())
-
-    def _weights(self) -> tuple[list[Any], list[Any]]:
-        """The trainable variables and the others."""
-        return self._found()[:2]
 
     def _found(self) -> tuple[list[Any], list[Any], list[Any]]:
         """Trainable variables, others, metrics of layers: looked for anew after a change only."""
@@ -258,6 +258,7 @@ class Trainer:
 
     # --- running --------------------------------------------------------------------------------
 
+    @folded
     def fit(
         self,
         x: Any = None,
@@ -316,6 +317,7 @@ class Trainer:
         numbers = range(initial_epoch, min(epochs, settings.max_epochs or epochs))
         return loop.fit(self, data, check, callbacks, verbose, numbers, validation_freq)
 
+    @folded
     def evaluate(
         self,
         x: Any = None,
@@ -336,6 +338,7 @@ class Trainer:
         logs = loop.evaluate(self, data, callbacks, verbose)
         return logs if return_dict else loop.in_order(self, logs)
 
+    @folded
     def predict(
         self,
         x: Any,
@@ -348,6 +351,7 @@ class Trainer:
         data = source_of(x, batch_size=batch_size, steps=steps)
         return loop.predict(self, data, callbacks, verbose)
 
+    @folded
     def train_on_batch(
         self,
         x: Any,
@@ -360,6 +364,7 @@ class Trainer:
         logs = loop.on_batch(self, "train", x, y, sample_weight, class_weight)
         return to_numbers(logs) if return_dict else loop.in_order(self, to_numbers(logs))
 
+    @folded
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
@@ -367,6 +372,7 @@ class Trainer:
         logs = to_numbers(loop.on_batch(self, "test", x, y, sample_weight))
         return logs if return_dict else loop.in_order(self, logs)
 
+    @folded
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as NumPy arrays."""
         return jax.tree.map(np.asarray, loop.on_batch(self, "predict", x))
@@ -411,7 +417,8 @@ class Trainer:
 
     def test_step(self, state: Any, data: Any) -> tuple[dict[str, Array], Any]:
         """As `train_step`, without optimizer variables in the state and without training."""
-        full = TrainState(state[0], state[1], _optimizer_arrays(self), state[2])
+        memory = [binding.read(v) for v in getattr(self.optimizer, "variables", ())]
+        full = TrainState(state[0], state[1], memory, state[2])
         new, logs = steps.test_step(self, full, Batch.of(data))
         return logs, (new.trainable, new.non_trainable, new.metrics)
 
@@ -479,20 +486,6 @@ class Trainer:
 
     def jax_state_sync(self) -> None:
         """Nothing to do: the variables hold the newest arrays after every step."""
-
-
-def _output_names(model: Any) -> list[str] | None:
-    """Names of the outputs: of the layers that make them, in a model given by a graph."""
-    plan = getattr(model, "_plan", None)
-    return None if plan is None else [x.record[0].name for x in plan.output_tensors]
-
-
-def _mean(name: str) -> Any:
-    return metrics.Mean(name=name)
-
-
-def _optimizer_arrays(model: Any) -> list[Array]:
-    return [binding.read(v) for v in getattr(model.optimizer, "variables", ())]
 
 
 __all__ = ["Trainer", "Training"]

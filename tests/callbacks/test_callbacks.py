@@ -101,6 +101,8 @@ def test_direction_of_metrics_and_missing_monitors():
     assert stop._direction() == "max"
     with pytest.warns(UserWarning, match="monitor-missing.*'loss'"):
         made.fit(X, Y, callbacks=[callbacks.EarlyStopping("los")], verbose=0)
+    with pytest.warns(UserWarning, match="validation_data or validation_split.*There are: loss"):
+        made.fit(X, Y, epochs=2, callbacks=[callbacks.EarlyStopping(patience=1)], verbose=0)
     with pytest.raises(ArgumentError, match="none of"):
         callbacks.EarlyStopping(mode="best")
 

@@ -9,6 +9,7 @@ import pytest
 from training.models import SAMPLES, classifier, compiled, data, two_outputs
 
 import lamina as keras
+from lamina import ops
 from lamina.callbacks import Callback
 from lamina.core.errors import ArgumentError, DTypeError, ShapeError, StateError
 from lamina.training.loop import Gate
@@ -48,8 +49,24 @@ def test_one_program_each_for_train_test_and_predict():
     model.predict(X, verbose=0)
     programs = list(model._training.programs.values())
     assert [program.kind for program in programs] == ["train", "test", "predict"]
-    assert [program.several._cache_size() for program in programs] == [1, 1, 1]
-    assert not any(program.single._cache_size() for program in programs)
+    assert [program.several._cache_size() for program in programs] == [1, 1, 0]
+    assert [program.single._cache_size() for program in programs] == [0, 0, 2]
+
+
+def test_predict_takes_batches_together_where_rows_are_computed_alone():
+    x = np.random.default_rng(1).normal(size=(1000, 4)).astype("float32")
+    model = compiled()
+    whole = np.asarray(model(x))
+    for given in (x, jnp.asarray(x), (x[i : i + 32] for i in range(0, 1000, 32))):
+        assert np.allclose(model.predict(given, verbose=0), whole, atol=1e-6)
+    assert np.allclose(model.predict(x, steps=3, batch_size=50, verbose=0), whole[:150], atol=1e-6)
+    inputs = keras.Input((4,))
+    for mixed in (ops.softmax(inputs, axis=-2), keras.layers.Softmax(axis=0)(inputs)):
+        by_batch = keras.Model(inputs, mixed).predict(x, batch_size=300, verbose=0)
+        assert np.allclose(by_batch[:300].sum(0), 1, atol=1e-5)
+        assert np.allclose(by_batch[900:].sum(0), 1, atol=1e-5)
+    halves = keras.Model(inputs, ops.reshape(inputs, (-1, 2)))
+    assert np.array_equal(halves.predict(x[:50], verbose=0), x[:50].reshape(-1, 2))
 
 
 def test_the_step_is_what_fit_runs():
@@ -126,6 +143,23 @@ def test_generators_dicts_and_lists():
     assert np.allclose(by_lists, model.evaluate(X, Y, verbose=0))
     named = keras.Model(a := keras.Input((4,), name="a"), keras.layers.Dense(1)(a))
     assert named.predict({"a": X}, verbose=0).shape == (SAMPLES, 1)
+
+
+@pytest.mark.parametrize("group", [1, 4])
+def test_a_generator_may_use_one_buffer_again(group):
+    one, other = compiled(steps_per_execution=group), compiled(steps_per_execution=group)
+    other.set_weights(one.get_weights())
+    buffer = np.empty((15, 4), "float32")
+
+    def batches():
+        for start in range(0, SAMPLES, 15):
+            buffer[:] = X[start : start + 15]
+            yield buffer, Y[start : start + 15]
+
+    one.fit(batches(), verbose=0)
+    other.fit(X, Y, batch_size=15, shuffle=False, verbose=0)
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        assert np.allclose(a, b, atol=1e-6)
 
 
 def test_large_arrays_are_copied_once_and_rightly():
