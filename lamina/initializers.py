@@ -14,7 +14,7 @@ import numpy as np
 from lamina.core import lookup, random, registry
 from lamina.core.configurable import Configurable
 from lamina.core.dtypes import canonical
-from lamina.core.errors import ArgumentError, ShapeError, explain, unknown
+from lamina.core.errors import ArgumentError, ShapeError, unknown
 from lamina.core.types import (
     Array,
     ArrayLike,
@@ -404,10 +404,8 @@ class _Exactly(Constant):
 
 def _other_shape(value: Any, shape: Sequence[int]) -> ShapeError:
     return ShapeError(
-        explain(
-            "The initial value has another shape than the variable.",
-            met=f"value shape {np.shape(value)}, variable shape {tuple(shape)}",
-        )
+        "The initial value has another shape than the variable.",
+        met=f"value shape {np.shape(value)}, variable shape {tuple(shape)}",
     )
 
 

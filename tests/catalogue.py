@@ -1,5 +1,7 @@
 """Every layer once, or once for each way it can be set up, with small inputs.
 
+The rows of ops, losses, metrics and optimizers are in the files beside this one.
+
 A row is data, so that the property tests and the comparison with Keras read the same rows. What is
 new gets a row here, and with it all of those tests.
 """
@@ -22,6 +24,12 @@ def x(*shape: int, low: float = -2.0, high: float = 2.0) -> np.ndarray:
 def ids(*shape: int, below: int) -> np.ndarray:
     """Ints from 0 up to ``below``."""
     return np.random.default_rng(shape).integers(0, below, shape).astype("int32")
+
+
+def label(name: str, options: dict[str, Any]) -> str:
+    """A row's id: equal in each process, so without addresses."""
+    shown = [f"{key}={getattr(value, '__name__', value)}" for key, value in options.items()]
+    return "-".join([name, *shown]).replace(" ", "")[:60]
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,7 @@ class LayerRow:
         return [function(each) for each in self.inputs] if self.several else function(self.inputs)
 
     def __str__(self) -> str:
-        shown = [f"{key}={value}".replace(" ", "") for key, value in self.arguments.items()]
-        return "-".join([self.name, *shown])[:60]
+        return label(self.name, self.arguments)
 
 
 def row(name: str, inputs: Any, change: Any = None, random: bool = False, **given: Any) -> LayerRow:

@@ -159,9 +159,11 @@ def test_weights_are_made_once_when_two_threads_read_first():
         layer = layers.Dense(64)
         layer.build((None, 64))
         seen = []
-        threads = [
-            threading.Thread(target=lambda: seen.append(layer.kernel.numpy())) for _ in range(4)
-        ]
+
+        def read(kernel=layer.kernel, seen=seen):
+            seen.append(kernel.numpy())
+
+        threads = [threading.Thread(target=read) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -18,23 +18,23 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1] / "lamina"
 
 CEILINGS = {
-    "core": 2000,
+    "core": 3500,
     "distribution": 250,
     "datasets": 150,
     "preprocessing": 250,
-    "ops": 2200,
+    "ops": 2350,
     "ops/fast": 800,
     "initializers, regularizers, constraints, activations": 700,
-    "losses, metrics, optimizers": 2200,
+    "losses, metrics, optimizers": 3050,
     "layers": 2400,
     "layers/preprocessing": 1300,
-    "training, callbacks": 1400,
-    "saving": 1000,
-    "view": 1500,
+    "training, callbacks": 2050,
+    "saving": 1025,
+    "view": 1850,
     "export, quantizers": 600,
-    "models": 500,
+    "models": 1000,
     "applications, wrappers, distillation": 900,
-    "compat": 600,
+    "compat": 1250,
     "face": 500,
 }
 """Code lines a room may have. Raising one is a decision: docs/design.md says why."""
@@ -42,7 +42,7 @@ CEILINGS = {
 TOTAL = 18_000
 CANARY = ("layers/dense.py", 45)
 LONGEST = 500
-LONG_FILES: frozenset[str] = frozenset()
+LONG_FILES = frozenset({"ops/formulas.py", "optimizers/optimizer.py"})
 """Files that may pass 500 lines, docstrings included, because their one subject is that long."""
 
 ROOM_OF = {name: room for room in CEILINGS for name in room.split(", ")}

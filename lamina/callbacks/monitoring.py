@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from lamina.core.errors import ArgumentError, UnknownNameError, explain, nearest
+from lamina.core.errors import ArgumentError, UnknownNameError, nearest
 from lamina.training.callback import Callback, Kind, Logs
 
 Mode: TypeAlias = Literal["auto", "min", "max"]
@@ -68,11 +68,9 @@ class MonitorCallback(Callback):
             if log == name and direction is not None:
                 return "max" if direction == "up" else "min"
         raise ArgumentError(
-            explain(
-                f"{type(self).__name__} cannot tell whether more or less of '{self.monitor}' is "
-                "better.",
-                fix='give mode="max" or mode="min"',
-            )
+            f"{type(self).__name__} cannot tell whether more or less of '{self.monitor}' is "
+            "better.",
+            fix='give mode="max" or mode="min"',
         )
 
 
@@ -238,11 +236,9 @@ class ModelCheckpoint(MonitorCallback):
         if not self.filepath.endswith(endings):
             what = "weights" if self.save_weights_only else "a whole model"
             raise ArgumentError(
-                explain(
-                    f"ModelCheckpoint cannot save {what} under this name.",
-                    met=f"'{self.filepath}'",
-                    rule=f"the name ends in {' or '.join(endings)}",
-                )
+                f"ModelCheckpoint cannot save {what} under this name.",
+                met=f"'{self.filepath}'",
+                rule=f"the name ends in {' or '.join(endings)}",
             )
         self._epoch = self._seen = 0
         self._last: int | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lamina.core.errors import ArgumentError, DTypeError, StateError, explain, unknown
+from lamina.core.errors import ArgumentError, DTypeError, StateError, unknown
 from lamina.training.callback import Callback, Kind, Logs, to_numbers
 
 EVENTS = [name for name in vars(Callback) if name.startswith("on_")]
@@ -172,10 +172,8 @@ class TerminateOnNaN(Callback):
             return
         if self.raise_error:
             raise StateError(
-                explain(
-                    f"The loss is {loss} at batch {batch}.",
-                    fix="look for NaN or inf in the data, or lower the learning rate",
-                )
+                f"The loss is {loss} at batch {batch}.",
+                fix="look for NaN or inf in the data, or lower the learning rate",
             )
         print(f"Batch {batch}: the loss is {loss}; training ends.")
         self.model.stop_training = True

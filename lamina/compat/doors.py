@@ -14,7 +14,7 @@ from lamina.compat import operators, tape
 from lamina.compat.tensor import Tensor, unwrap
 from lamina.core import binding, calling, compiled, masking, nest
 from lamina.core.configurable import signature
-from lamina.core.errors import LaminaError, ShapeError, explain
+from lamina.core.errors import LaminaError, ShapeError
 from lamina.core.fingerprint import structure
 from lamina.core.layer import Layer
 from lamina.core.registry import late
@@ -288,11 +288,9 @@ def _take_initial_weight(original: Any) -> Any:
             array = waiting.pop(0)
             if tuple(getattr(array, "shape", ())) != variable.shape:
                 raise ShapeError(
-                    explain(
-                        f"{self._who()}: an array in `weights` does not fit '{variable.name}'.",
-                        met=f"{getattr(array, 'shape', type(array))} for {variable.shape}",
-                        rule="weights are given in the order of get_weights()",
-                    )
+                    f"{self._who()}: an array in `weights` does not fit '{variable.name}'.",
+                    met=f"{getattr(array, 'shape', type(array))} for {variable.shape}",
+                    rule="weights are given in the order of get_weights()",
                 )
             variable._initializer = lambda shape, dtype=None: array
         return variable

@@ -142,6 +142,7 @@ def missing(module: str, name: str) -> str:
     known = _names(module) if module and _is_module(module) else ROOTS
     return explain(
         f"{full} is not part of Lamina's facade of {about}. {nearest(name, known)}".rstrip(),
-        fix=hint or "use lamina.ops or jax.numpy for arrays, lamina's layers and models for the "
+        fix=hint
+        or "use lamina.ops or jax.numpy for arrays, lamina's layers and models for the "
         "rest; lamina.compat.uninstall() gives the real package back",
     )

@@ -13,7 +13,7 @@ from lamina.compat.operators import constant_dtype, is_tensor
 from lamina.compat.tape import outermost, run
 from lamina.compat.tensor import Tensor, unwrap
 from lamina.core import random
-from lamina.core.errors import ArgumentError, DTypeError, explain
+from lamina.core.errors import ArgumentError, DTypeError
 from lamina.core.symbolic import SymbolicTensor
 
 # --- making tensors -----------------------------------------------------------------------------
@@ -29,11 +29,9 @@ def constant(value: Any, dtype: Any = None, shape: Any = None) -> Any:
         dtype = constant_dtype(value)
         if dtype is None:
             raise DTypeError(
-                explain(
-                    "Tensors of Lamina's facade hold numbers.",
-                    met=type(value).__name__,
-                    fix="use Python's own strings, and the layers for text",
-                )
+                "Tensors of Lamina's facade hold numbers.",
+                met=type(value).__name__,
+                fix="use Python's own strings, and the layers for text",
             )
 
     def convert(value: Any) -> Any:
@@ -260,9 +258,7 @@ def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice
 CONFIG = {"list_physical_devices": list_physical_devices,
           "list_logical_devices": list_physical_devices}  # fmt: skip
 TOP = {
-    "boolean_mask": lambda tensor, mask: run(
-        lambda x: jnp.asarray(x)[np.asarray(mask)], (tensor,)
-    ),
+    "boolean_mask": lambda tensor, mask: run(lambda x: jnp.asarray(x)[np.asarray(mask)], (tensor,)),
     "cast": lambda x, dtype: run(ops.cast, (x, unwrap(dtype))),
     "constant": constant,
     "convert_to_tensor": convert_to_tensor,

@@ -5,7 +5,7 @@ import sys
 
 from lamina.compat import doors
 from lamina.compat.facade import ROOTS, Facade, Finder
-from lamina.core.errors import StateError, explain
+from lamina.core.errors import StateError
 
 _finder = Finder()
 
@@ -26,12 +26,10 @@ def install() -> None:
     real = [name for name in ROOTS if name in sys.modules]
     if real:
         raise StateError(
-            explain(
-                f"The real {' and '.join(real)} is already imported in this process.",
-                rule="names taken from it would stay its own, and two libraries would mix",
-                fix="call lamina.compat.install() before the first `import "
-                f"{real[0]}`, in a fresh process",
-            )
+            f"The real {' and '.join(real)} is already imported in this process.",
+            rule="names taken from it would stay its own, and two libraries would mix",
+            fix="call lamina.compat.install() before the first `import "
+            f"{real[0]}`, in a fresh process",
         )
     doors.open_all()
     sys.meta_path.insert(0, _finder)

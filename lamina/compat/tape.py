@@ -21,7 +21,7 @@ from jax.core import Tracer
 
 from lamina.compat.tensor import Tensor, unwrap
 from lamina.core import binding, nest
-from lamina.core.errors import ArgumentError, StateError, explain
+from lamina.core.errors import ArgumentError, StateError
 from lamina.core.symbolic import any_symbolic
 from lamina.core.variable import Variable
 
@@ -246,11 +246,9 @@ class GradientTape:
         """
         if self._used and not self.persistent:
             raise StateError(
-                explain(
-                    "This tape was used already.",
-                    rule="a tape gives its gradients once, unless it is persistent",
-                    fix="use tf.GradientTape(persistent=True), or ask for all gradients at once",
-                )
+                "This tape was used already.",
+                rule="a tape gives its gradients once, unless it is persistent",
+                fix="use tf.GradientTape(persistent=True), or ask for all gradients at once",
             )
         self._used = True
         targets = [each for each in nest.flatten(target)]

@@ -13,7 +13,7 @@ from jax.core import Tracer
 from lamina import activations, ops
 from lamina.compat import data, functions, operators, tape, tensor
 from lamina.compat.keras_names import words
-from lamina.core.errors import ArgumentError, explain, nearest
+from lamina.core.errors import ArgumentError, nearest
 from lamina.core.symbolic import SymbolicTensor
 
 VERSION = "2.16.0+lamina"
@@ -193,10 +193,8 @@ def _adapt(name: str, function: Callable[..., Any], parameters: str) -> Callable
         for key in given.keys() - targets.keys():
             hint = "Lamina has no such option." if key in order else nearest(key, targets)
             raise ArgumentError(
-                explain(
-                    f"tf.{name} does not take '{key}' here. {hint}".rstrip(),
-                    fix=f"it takes {', '.join(targets)}",
-                )
+                f"tf.{name} does not take '{key}' here. {hint}".rstrip(),
+                fix=f"it takes {', '.join(targets)}",
             )
         named = {targets[k]: _static(v) if k in _STATIC else v for k, v in given.items()}
         return tape.run(function, (), named)

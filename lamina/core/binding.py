@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from lamina.core.errors import LeakError, explain
+from lamina.core.errors import LeakError
 from lamina.core.types import Array
 
 if TYPE_CHECKING:
@@ -158,13 +158,11 @@ def write(variable: "Variable", array: Array) -> None:
         return
     if isinstance(array, Tracer) and not variable.traced():
         raise LeakError(
-            explain(
-                f"The variable '{variable.path}' was assigned inside a JAX transformation that "
-                "does not know of it.",
-                rule="what changes inside jit, grad, vmap or scan goes in and comes out as values",
-                fix="pass the model as an argument of the transformed function and return it, or "
-                "use model.stateless_call, lamina.grad or lamina.value_and_grad",
-            )
+            f"The variable '{variable.path}' was assigned inside a JAX transformation that "
+            "does not know of it.",
+            rule="what changes inside jit, grad, vmap or scan goes in and comes out as values",
+            fix="pass the model as an argument of the transformed function and return it, or "
+            "use model.stateless_call, lamina.grad or lamina.value_and_grad",
         )
     variable.store(array)
 

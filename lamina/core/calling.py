@@ -18,7 +18,7 @@ from lamina.core import binding, compiled, input_spec, masking, nest, symbolic, 
 from lamina.core.binding import Frame, Trace
 from lamina.core.configurable import signature
 from lamina.core.dtypes import is_float
-from lamina.core.errors import LaminaError, ShapeError, explain
+from lamina.core.errors import LaminaError, ShapeError
 from lamina.core.fingerprint import structure
 from lamina.core.graph import Node
 from lamina.core.holder import uninitialised
@@ -210,13 +210,11 @@ def _evaluate_call(
 def _call_failed(layer: Any, leaves: list[SymbolicTensor], error: Exception) -> ShapeError:
     shapes = ", ".join(f"{x.shape} {x.dtype}" for x in leaves)
     return ShapeError(
-        explain(
-            f"{layer._who()} cannot be called: {type(error).__name__}: {first_line(error)}",
-            met=f"inputs {shapes}",
-            rule="while a model is described, a layer's call() runs on arrays without values",
-            fix="check the shapes; use jax.numpy or lamina.ops in call(), not NumPy or Python "
-            "conditions on values",
-        )
+        f"{layer._who()} cannot be called: {type(error).__name__}: {first_line(error)}",
+        met=f"inputs {shapes}",
+        rule="while a model is described, a layer's call() runs on arrays without values",
+        fix="check the shapes; use jax.numpy or lamina.ops in call(), not NumPy or Python "
+        "conditions on values",
     )
 
 

@@ -19,7 +19,24 @@ from collections.abc import Iterable
 
 
 class LaminaError(Exception):
-    """What every exception that Lamina raises about a user's input has in common."""
+    """What every exception that Lamina raises about a user's input has in common.
+
+    Args:
+        what: What could not be done, and by whom.
+        met: What was met: shapes, dtypes, values by kind.
+        rule: The rule that this breaks.
+        fix: The usual way out.
+
+    >>> raise ShapeError("Dense 'head' cannot be called.", met="shape (4,)", fix="Add an axis.")
+    Traceback (most recent call last):
+        ...
+    lamina.core.errors.ShapeError: Dense 'head' cannot be called.
+      met:  shape (4,)
+      fix:  Add an axis.
+    """
+
+    def __init__(self, what: str = "", *, met: str = "", rule: str = "", fix: str = "") -> None:
+        super().__init__(explain(what, met=met, rule=rule, fix=fix))
 
 
 class ArgumentError(LaminaError, ValueError):
@@ -55,20 +72,9 @@ class FileError(LaminaError, ValueError):
 
 
 def explain(what: str, *, met: str = "", rule: str = "", fix: str = "") -> str:
-    """Compose a message: what failed, what was met, the rule behind it, the usual fix.
-
-    >>> print(explain("Dense 'head' cannot be called.", met="input shape (4,)", fix="Add an axis."))
-    Dense 'head' cannot be called.
-      met:  input shape (4,)
-      fix:  Add an axis.
-    """
-    parts = [what]
-    parts += [f"  {label}{text}" for label, text in _labelled(met, rule, fix) if text]
-    return "\n".join(parts)
-
-
-def _labelled(met: str, rule: str, fix: str) -> list[tuple[str, str]]:
-    return [("met:  ", met), ("rule: ", rule), ("fix:  ", fix)]
+    """The message of such an error: a line for each part that is given."""
+    parts = [("met:  ", met), ("rule: ", rule), ("fix:  ", fix)]
+    return "\n".join([what, *(f"  {label}{text}" for label, text in parts if text)])
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -88,7 +94,7 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> UnknownNameError:
     """The error for ``name`` that is none of ``known``; ``kind`` says what it should have been."""
     known = list(known)
     text = f"Unknown {kind}: {name!r}. {nearest(str(name), known)}".rstrip()
-    return UnknownNameError(explain(text, fix=_choices(known)))
+    return UnknownNameError(text, fix=_choices(known))
 
 
 def _choices(known: list[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.core import nest
-from lamina.core.errors import GraphError, explain
+from lamina.core.errors import GraphError
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Nest
 
@@ -108,13 +108,11 @@ class Graph:
         asked = f"'{user.operation.name}'" if user else "an output"
         shown = ", ".join(f"'{each.name}' {each.shape}" for each in self.inputs)
         raise GraphError(
-            explain(
-                f"The graph is disconnected: '{x.name}' {x.shape}, which {asked} needs, cannot "
-                "be computed from the model's inputs.",
-                met=f"inputs {shown}",
-                rule="every path back from the outputs has to end at one of the inputs",
-                fix=f"add '{x.name}' to the model's inputs, or use tensors made from them",
-            )
+            f"The graph is disconnected: '{x.name}' {x.shape}, which {asked} needs, cannot "
+            "be computed from the model's inputs.",
+            met=f"inputs {shown}",
+            rule="every path back from the outputs has to end at one of the inputs",
+            fix=f"add '{x.name}' to the model's inputs, or use tensors made from them",
         )
 
 

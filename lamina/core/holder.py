@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from lamina.core import binding, pytree, tracking
 from lamina.core.dtypes import DTypePolicy, get_policy
-from lamina.core.errors import StateError, explain
+from lamina.core.errors import StateError
 from lamina.core.types import Array
 from lamina.core.variable import Variable
 
@@ -168,9 +168,7 @@ def uninitialised(layer: Any) -> StateError:
     """The error for a layer whose __init__ never reached that of Layer."""
     name = type(layer).__name__
     return StateError(
-        explain(
-            f"The layer {name} was not initialised.",
-            rule="a layer's __init__ calls that of its base class before anything else",
-            fix=f"begin {name}.__init__ with super().__init__(**kwargs)",
-        )
+        f"The layer {name} was not initialised.",
+        rule="a layer's __init__ calls that of its base class before anything else",
+        fix=f"begin {name}.__init__ with super().__init__(**kwargs)",
     )

@@ -5,7 +5,7 @@ from typing import Any
 from lamina.core import nest
 from lamina.core.configurable import Configurable
 from lamina.core.dtypes import standardize_dtype
-from lamina.core.errors import ShapeError, explain
+from lamina.core.errors import ShapeError
 from lamina.core.symbolic import SymbolicTensor, declared_shape
 from lamina.core.types import DTypeLike, Shape, ShapeLike
 
@@ -86,10 +86,8 @@ def check(specs: Any, inputs: Any, who: str) -> None:
     leaves = nest.flatten(inputs)
     if len(leaves) != len(specs):
         raise ShapeError(
-            explain(
-                f"{who} takes {len(specs)} input(s), but got {len(leaves)}.",
-                met=", ".join(str(_shape_of(x)) for x in leaves),
-            )
+            f"{who} takes {len(specs)} input(s), but got {len(leaves)}.",
+            met=", ".join(str(_shape_of(x)) for x in leaves),
         )
     for index, (spec, x) in enumerate(zip(specs, leaves, strict=True)):
         if spec is None or (x is None and spec.optional):
@@ -99,12 +97,10 @@ def check(specs: Any, inputs: Any, who: str) -> None:
         if problem:
             which = f"input {index} " if len(specs) > 1 else "input "
             raise ShapeError(
-                explain(
-                    f"{who} cannot be called with this {which.strip()}.",
-                    met=f"shape {shape}",
-                    rule=problem,
-                    fix=_fix(spec, shape),
-                )
+                f"{who} cannot be called with this {which.strip()}.",
+                met=f"shape {shape}",
+                rule=problem,
+                fix=_fix(spec, shape),
             )
 
 

@@ -8,7 +8,7 @@ from lamina.core import binding, calling, nest, pytree, remat, tracebacks, track
 from lamina.core.binding import Frame, Trace
 from lamina.core.configurable import signature
 from lamina.core.dtypes import DTypePolicy, get_policy, is_float
-from lamina.core.errors import ArgumentError, StateError, explain
+from lamina.core.errors import ArgumentError, StateError
 from lamina.core.holder import LayerState, uninitialised
 from lamina.core.legacy import take_legacy_arguments
 from lamina.core.naming import auto_name, check_name
@@ -177,13 +177,10 @@ class Layer(Weights, Operation):
         values = [*trainable_variables, *non_trainable_variables]
         if len(values) != len(variables):
             raise ArgumentError(
-                explain(
-                    f"{self._who()}.stateless_call got another number of arrays than it has "
-                    "variables.",
-                    met=f"{len(trainable_variables)} trainable, {len(non_trainable_variables)} "
-                    f"other; needed {len(self.trainable_variables)} and "
-                    f"{len(self.non_trainable_variables)}",
-                )
+                f"{self._who()}.stateless_call got another number of arrays than it has variables.",
+                met=f"{len(trainable_variables)} trainable, {len(non_trainable_variables)} "
+                f"other; needed {len(self.trainable_variables)} and "
+                f"{len(self.non_trainable_variables)}",
             )
         arrays = [getattr(value, "value", value) for value in values]
         with binding.bind(dict(zip(variables, arrays, strict=True))) as trace:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina.core import registry
-from lamina.core.errors import ArgumentError, describe_value, explain, unknown
+from lamina.core.errors import ArgumentError, describe_value, unknown
 
 
 def find(identifier: Any, kind: str, known: Mapping[str, Any]) -> Any:
@@ -34,12 +34,11 @@ def find(identifier: Any, kind: str, known: Mapping[str, Any]) -> Any:
     if identifier is None or callable(identifier):
         return identifier
     raise ArgumentError(
-        explain(
-            f"This is no {kind}: {describe_value(identifier)}.",
-            fix=f"give the name of one, its config, a callable, or None; an {kind} by name: "
-            + ", ".join(sorted(name for name in known if name.islower())[:6]) + ", ...",
-        )
-    )  # fmt: skip
+        f"This is no {kind}: {describe_value(identifier)}.",
+        fix=f"give the name of one, its config, a callable, or None; an {kind} by name: "
+        + ", ".join(sorted(name for name in known if name.islower())[:6])
+        + ", ...",
+    )
 
 
 def from_config(config: Any, known: Mapping[str, Any], custom_objects: Any = None) -> Any:

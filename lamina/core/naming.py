@@ -1,9 +1,11 @@
 """Automatic names, and what a name may be."""
 
 import collections
+import contextlib
 import re
+from collections.abc import Iterator
 
-from lamina.core.errors import ArgumentError, explain
+from lamina.core.errors import ArgumentError
 
 _counts: collections.Counter[str] = collections.Counter()
 
@@ -42,14 +44,30 @@ def reset_names() -> None:
     _counts.clear()
 
 
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Count on from the names of before the block once it ends.
+
+    >>> reset_names()
+    >>> with kept():
+    ...     name = auto_name("dense")
+    >>> name, auto_name("dense")
+    ('dense', 'dense')
+    """
+    before = dict(_counts)
+    try:
+        yield
+    finally:
+        _counts.clear()
+        _counts.update(before)
+
+
 def check_name(name: object, owner: str) -> str:
     """``name`` if it can be part of a path, else an error that says why not."""
     if not isinstance(name, str) or not name or "/" in name:
         raise ArgumentError(
-            explain(
-                f"{owner} cannot be named {name!r}.",
-                rule="a name is a string without '/', since it becomes part of a path",
-                fix=f"name={str(name).replace('/', '_')!r}" if name else "leave `name` out",
-            )
+            f"{owner} cannot be named {name!r}.",
+            rule="a name is a string without '/', since it becomes part of a path",
+            fix=f"name={str(name).replace('/', '_')!r}" if name else "leave `name` out",
         )
     return name

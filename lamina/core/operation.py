@@ -6,12 +6,13 @@ function abstractly.
 """
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from lamina.core import symbolic
 from lamina.core.configurable import Configurable
-from lamina.core.errors import LaminaError, ShapeError, explain
+from lamina.core.errors import LaminaError, ShapeError
 from lamina.core.graph import Node
 from lamina.core.naming import auto_name, check_name
 from lamina.core.symbolic import SymbolicTensor
@@ -55,6 +56,10 @@ class Operation(Configurable):
         """Symbolic tensors with the shapes and dtypes that ``call`` would give."""
         return symbolic.evaluate(lambda a, k: self.call(*a, **k), args, kwargs)
 
+    def arguments(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The arguments of a call by parameter name, defaults included."""
+        return _bound(self.call, args, kwargs)
+
     @property
     def input(self) -> Nest:
         """The symbolic input of the only call on symbolic tensors."""
@@ -73,11 +78,9 @@ class Operation(Configurable):
     def _only_node(self, what: str) -> Node:
         if not self._nodes:
             raise ShapeError(
-                explain(
-                    f"'{self.name}' has no {what} yet.",
-                    rule=f"a layer has an {what} once it was called on a symbolic tensor",
-                    fix="call it on a lamina.Input(...) first",
-                )
+                f"'{self.name}' has no {what} yet.",
+                rule=f"a layer has an {what} once it was called on a symbolic tensor",
+                fix="call it on a lamina.Input(...) first",
             )
         if len(self._nodes) > 1 and what == "output":
             return self._nodes[0]
@@ -101,6 +104,9 @@ class FunctionOperation(Operation):
     def call(self, *args: Any, **kwargs: Any) -> Nest:
         return OPS[self.function](*args, **kwargs)
 
+    def arguments(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return _bound(OPS[self.function].plain, args, kwargs)  # type: ignore[attr-defined]
+
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Nest:
         rule = OPS[self.function].shape_rule  # type: ignore[attr-defined]
         plain = OPS[self.function].plain  # type: ignore[attr-defined]
@@ -112,11 +118,15 @@ class FunctionOperation(Operation):
             raise
         except Exception as error:
             raise ShapeError(
-                explain(
-                    f"ops.{self.function} cannot take these arguments: {first_line(error)}",
-                    met=", ".join(_shown(x) for x in (*args, *kwargs.values())),
-                )
+                f"ops.{self.function} cannot take these arguments: {first_line(error)}",
+                met=", ".join(_shown(x) for x in (*args, *kwargs.values())),
             ) from error
+
+
+def _bound(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    bound = inspect.signature(function).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return dict(bound.arguments)
 
 
 def first_line(error: BaseException) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 from lamina.core import binding, tracking
 from lamina.core.compiled import outside_transformations
 from lamina.core.dtypes import is_float
-from lamina.core.errors import ArgumentError, ShapeError, StateError, explain, nearest
+from lamina.core.errors import ArgumentError, ShapeError, StateError, nearest
 from lamina.core.fingerprint import structure
 from lamina.core.types import Array
 from lamina.core.variable import Variable, materialize
@@ -79,12 +79,10 @@ def _check_differentiable(layer: Any, variables: list[Variable]) -> None:
         frame = frame.f_back
     if frame is not None and frame.f_code.co_name == "value_and_grad_f":
         raise ArgumentError(
-            explain(
-                f"{layer._who()} cannot be differentiated as a whole.",
-                met="besides what is trained it holds " + ", ".join(others[:4]),
-                rule="jax.grad differentiates by every array of its argument",
-                fix="use lamina.grad or lamina.value_and_grad, or params, rest = model.split()",
-            )
+            f"{layer._who()} cannot be differentiated as a whole.",
+            met="besides what is trained it holds " + ", ".join(others[:4]),
+            rule="jax.grad differentiates by every array of its argument",
+            fix="use lamina.grad or lamina.value_and_grad, or params, rest = model.split()",
         )
 
 
@@ -245,11 +243,9 @@ def update(layer: Any, *sources: Any) -> Any:
         shape = np.shape(arrays[id(variable)])
         if tuple(shape) != variable.shape:
             raise ShapeError(
-                explain(
-                    f"{layer._who()} cannot be updated: an array does not fit '{variable.path}'.",
-                    met=f"array {tuple(shape)}, variable {variable.shape}",
-                    rule="no variable was changed",
-                )
+                f"{layer._who()} cannot be updated: an array does not fit '{variable.path}'.",
+                met=f"array {tuple(shape)}, variable {variable.shape}",
+                rule="no variable was changed",
             )
     for variable in changed:
         variable.assign(arrays[id(variable)])

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.errors import FileError, explain, nearest
+from lamina.core.errors import FileError, nearest
 from lamina.core.types import Config, CustomObjects
 
 ROOMS = {
@@ -190,10 +190,8 @@ def serialize(thing: Any) -> Any:
     if callable(thing):
         return _serialize_function(thing)
     raise FileError(
-        explain(
-            f"A {type(thing).__name__} cannot be written into a config.",
-            fix="give it a get_config() and from_config(), or override get_config of its owner",
-        )
+        f"A {type(thing).__name__} cannot be written into a config.",
+        fix="give it a get_config() and from_config(), or override get_config of its owner",
     )
 
 
@@ -243,12 +241,10 @@ def _serialize_function(function: Callable[..., Any]) -> Config:
     name = getattr(function, "__name__", None)
     if name is None or name == "<lambda>":
         raise FileError(
-            explain(
-                "A lambda, or a callable without a name, cannot be written to a file.",
-                rule="files hold names, never code",
-                fix="define a named function and decorate it with "
-                "@lamina.saving.register_keras_serializable()",
-            )
+            "A lambda, or a callable without a name, cannot be written to a file.",
+            rule="files hold names, never code",
+            fix="define a named function and decorate it with "
+            "@lamina.saving.register_keras_serializable()",
         )
     return {
         "module": "builtins",
@@ -386,12 +382,10 @@ def _refusal(module: Any, name: str) -> FileError:
     known = list(public_names("keras.layers")) if module in (None, "keras.layers") else []
     hint = nearest(name, [*known, *_custom])
     return FileError(
-        explain(
-            f"'{module}.{name}' is not a class that this file may use. {hint}".rstrip(),
-            rule="files name Lamina's own layers, or classes that you pass or register",
-            fix=f"custom_objects={{'{name}': {name}}}, or decorate the class with "
-            "@lamina.saving.register_keras_serializable()",
-        )
+        f"'{module}.{name}' is not a class that this file may use. {hint}".rstrip(),
+        rule="files name Lamina's own layers, or classes that you pass or register",
+        fix=f"custom_objects={{'{name}': {name}}}, or decorate the class with "
+        "@lamina.saving.register_keras_serializable()",
     )
 
 
@@ -410,11 +404,9 @@ def find_function(module: Any, name: Any, registered: Any = None) -> Callable[..
         if isinstance(found, FunctionType) and name not in ("get", "serialize", "deserialize"):
             return found
     raise FileError(
-        explain(
-            f"The function '{name}' is not one that this file may use.",
-            rule="files name built-in activations, losses and metrics, or functions that you pass",
-            fix=f"custom_objects={{'{name}': {name}}}",
-        )
+        f"The function '{name}' is not one that this file may use.",
+        rule="files name built-in activations, losses and metrics, or functions that you pass",
+        fix=f"custom_objects={{'{name}': {name}}}",
     )
 
 

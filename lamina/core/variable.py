@@ -11,7 +11,7 @@ from jax.core import Tracer
 
 from lamina.core import binding, random
 from lamina.core.dtypes import canonical, is_float, standardize_dtype
-from lamina.core.errors import ArgumentError, DTypeError, ShapeError, describe_value, explain
+from lamina.core.errors import ArgumentError, DTypeError, ShapeError, describe_value
 from lamina.core.naming import auto_name, check_name
 from lamina.core.registry import late
 from lamina.core.settings import lock
@@ -189,11 +189,9 @@ class Variable:
         array = _as_array(value, self._dtype)
         if tuple(array.shape) != self._shape:
             raise ShapeError(
-                explain(
-                    f"The variable '{self.path}' cannot be assigned this value.",
-                    met=f"value shape {tuple(array.shape)}, variable shape {self._shape}",
-                    rule="a variable keeps its shape",
-                )
+                f"The variable '{self.path}' cannot be assigned this value.",
+                met=f"value shape {tuple(array.shape)}, variable shape {self._shape}",
+                rule="a variable keeps its shape",
             )
         binding.write(self, array)
         return self
@@ -303,10 +301,8 @@ def materialize(variables: Iterable[Variable]) -> None:
                 array = _as_array(value, variable._dtype)
                 if tuple(array.shape) != variable._shape:
                     raise ShapeError(
-                        explain(
-                            f"The initializer of '{variable.path}' gave another shape.",
-                            met=f"{tuple(array.shape)} instead of {variable._shape}",
-                        )
+                        f"The initializer of '{variable.path}' gave another shape.",
+                        met=f"{tuple(array.shape)} instead of {variable._shape}",
                     )
                 variable._array = array
 
@@ -317,7 +313,7 @@ def _as_array(value: Any, dtype: str) -> Array:
     if isinstance(value, Variable):
         return _as_array(value.value, dtype)
     try:
-        # A copy on the host, since device_put may share memory; jnp.asarray compiles for each shape.
+        # Copied first, since device_put may share memory; jnp.asarray compiles for each shape.
         return jax.device_put(np.array(value, dtype))
     except (TypeError, ValueError) as error:
         raise DTypeError(f"Not an array of {dtype}: {describe_value(value)}.") from error
@@ -329,10 +325,8 @@ def _static_shape(shape: ShapeLike, name: str) -> tuple[int, ...]:
     sizes = tuple(None if size is None else operator.index(size) for size in shape)
     if any(size is None or size < 0 for size in sizes):
         raise ShapeError(
-            explain(
-                f"The variable '{name}' cannot have the shape {sizes}.",
-                rule="every size of a variable is a known number, 0 or more",
-                fix="make the variable in build(), where the input's sizes are known",
-            )
+            f"The variable '{name}' cannot have the shape {sizes}.",
+            rule="every size of a variable is a known number, 0 or more",
+            fix="make the variable in build(), where the input's sizes are known",
         )
     return sizes  # type: ignore[return-value]

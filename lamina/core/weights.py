@@ -7,7 +7,7 @@ import numpy as np
 
 from lamina.core import binding, nest, tracking
 from lamina.core.dtypes import is_float
-from lamina.core.errors import ShapeError, StateError, explain
+from lamina.core.errors import ShapeError, StateError
 from lamina.core.holder import Holder, uninitialised
 from lamina.core.naming import auto_name
 from lamina.core.registry import late
@@ -145,22 +145,17 @@ class Weights(Holder):
         own = self.weights
         if len(own) != len(weights):
             raise ShapeError(
-                explain(
-                    f"{self._who()} has {len(own)} weights; {len(weights)} arrays were given.",
-                    met=", ".join(f"{v.path} {v.shape}" for v in own[:8])
-                    or "a layer not built yet",
-                    fix="" if self.built else "call or build the layer first",
-                )
+                f"{self._who()} has {len(own)} weights; {len(weights)} arrays were given.",
+                met=", ".join(f"{v.path} {v.shape}" for v in own[:8]) or "a layer not built yet",
+                fix="" if self.built else "call or build the layer first",
             )
         for variable, array in zip(own, weights, strict=True):
             shape = np.shape(array)
             if tuple(shape) != variable.shape:
                 raise ShapeError(
-                    explain(
-                        f"{self._who()}.set_weights: an array does not fit '{variable.path}'.",
-                        met=f"array {tuple(shape)}, weight {variable.shape}",
-                        rule="no weight was changed",
-                    )
+                    f"{self._who()}.set_weights: an array does not fit '{variable.path}'.",
+                    met=f"array {tuple(shape)}, weight {variable.shape}",
+                    rule="no weight was changed",
                 )
         for variable, array in zip(own, weights, strict=True):
             variable.assign(array)
@@ -181,11 +176,9 @@ class Weights(Holder):
         own = self._own_weights()
         if len(store.keys()) != len(own):
             raise ShapeError(
-                explain(
-                    f"{self._who()} has {len(own)} variables, but {len(store.keys())} are stored.",
-                    met=", ".join(f"{v.name} {v.shape}" for v in own) or "no variables",
-                    fix="" if own or self.built else "build the layer before loading weights",
-                )
+                f"{self._who()} has {len(own)} variables, but {len(store.keys())} are stored.",
+                met=", ".join(f"{v.name} {v.shape}" for v in own) or "no variables",
+                fix="" if own or self.built else "build the layer before loading weights",
             )
         arrays = [store[str(index)] for index in range(len(own))]
         for variable, array in zip(own, arrays, strict=True):

@@ -11,7 +11,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.core.errors import ArgumentError, explain
+from lamina.core.errors import ArgumentError
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.uint8]
@@ -42,12 +42,10 @@ def load_data(test_size: float = 0.2) -> tuple[tuple[Images, Labels], tuple[Imag
     """
     if not 0 < test_size < 1:
         raise ArgumentError(
-            explain(
-                "digits.load_data cannot split the images.",
-                met=f"test_size={test_size!r}",
-                rule="It is a share of all images: more than 0 and less than 1.",
-                fix="Leave it out for 0.2.",
-            )
+            "digits.load_data cannot split the images.",
+            met=f"test_size={test_size!r}",
+            rule="It is a share of all images: more than 0 and less than 1.",
+            fix="Leave it out for 0.2.",
         )
     with resources.files("lamina.datasets").joinpath("digits.npz").open("rb") as file:
         stored = np.load(file, allow_pickle=False)

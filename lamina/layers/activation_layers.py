@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from lamina import activations
 from lamina.core import types as t
-from lamina.core.errors import ArgumentError, ShapeError, explain
+from lamina.core.errors import ArgumentError, ShapeError
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.layers.arguments import known_size
@@ -151,11 +151,9 @@ class Softmax(Layer):
         pairs = zip(reversed(shape), reversed(mask), strict=False)
         if len(mask) > len(shape) or any(m not in (1, size) for size, m in pairs):
             raise ShapeError(
-                explain(
-                    f"{self._who()} cannot use this mask.",
-                    met=f"input {tuple(shape)}, mask {tuple(mask)}",
-                    rule="a mask's sizes are the input's or 1, counted from the last axis",
-                )
+                f"{self._who()} cannot use this mask.",
+                met=f"input {tuple(shape)}, mask {tuple(mask)}",
+                rule="a mask's sizes are the input's or 1, counted from the last axis",
             )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.errors import ArgumentError, ShapeError, explain, unknown
+from lamina.core.errors import ArgumentError, ShapeError, unknown
 from lamina.core.settings import DATA_FORMATS, settings
 from lamina.core.types import Config, Shape
 
@@ -18,11 +18,9 @@ def positive(layer: Any, name: str, value: Any) -> int:
     if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0:
         return int(value)
     raise ArgumentError(
-        explain(
-            f"{type(layer).__name__} needs a positive int as `{name}`.",
-            met=f"{name}={value!r}",
-            fix="pass the shape without its unknown sizes" if isinstance(value, tuple) else "",
-        )
+        f"{type(layer).__name__} needs a positive int as `{name}`.",
+        met=f"{name}={value!r}",
+        fix="pass the shape without its unknown sizes" if isinstance(value, tuple) else "",
     )
 
 
@@ -48,12 +46,10 @@ def known_size(layer: Any, shape: Shape, axis: int = -1) -> int:
     size = shape[axis] if -len(shape) <= axis < len(shape) else None
     if size is None:
         raise ShapeError(
-            explain(
-                f"{layer._who()} has weights of the size of the input's axis {axis}, which is "
-                "not known.",
-                met=f"input shape {tuple(shape)}",
-                fix="give that size in the shape of the Input",
-            )
+            f"{layer._who()} has weights of the size of the input's axis {axis}, which is "
+            "not known.",
+            met=f"input shape {tuple(shape)}",
+            fix="give that size in the shape of the Input",
         )
     return size
 

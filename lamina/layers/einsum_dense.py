@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from lamina import activations
 from lamina.core import types as t
-from lamina.core.errors import ShapeError, explain
+from lamina.core.errors import ShapeError
 from lamina.core.input_spec import InputSpec
 from lamina.core.types import Shape
 from lamina.layers.arguments import with_activity_regularizer
@@ -65,8 +65,10 @@ class EinsumDense(WeightedLayer):
         axes = _Axes(self, input_shape)
         shape = [axes.sizes[letter] for letter in axes.kernel]
         if None in shape:
-            raise axes.error(f"the size of the kernel's axis '{axes.kernel[shape.index(None)]}' is "
-                             "unknown", fix="give it in output_shape, or in the shape of the Input")
+            raise axes.error(
+                f"the size of the kernel's axis '{axes.kernel[shape.index(None)]}' is unknown",
+                fix="give it in output_shape, or in the shape of the Input",
+            )
         self.kernel = self.weight("kernel", shape, self._fanned(axes))
         self.bias = None if self.bias_axes is None else self.weight("bias", axes.bias_shape())
         self.input_spec = InputSpec(ndim=len(input_shape))
@@ -101,8 +103,10 @@ class _Axes:
         self.layer, self.shape = layer, shape
         found = _FORM.fullmatch(layer.equation.replace(" ", ""))
         if found is None:
-            raise self.error("its equation cannot be read",
-                             rule="it is as 'ab,bc->ac', '...ab,bc->...ac' or 'ab...,bc->ac...'")
+            raise self.error(
+                "its equation cannot be read",
+                rule="it is as 'ab,bc->ac', '...ab,bc->...ac' or 'ab...,bc->ac...'",
+            )
         self.input, self.kernel, self.output = found["input"], found["kernel"], found["output"]
         elided = len(shape) - len(self.input)
         if elided < 0 or (elided and not found["left"] and not found["right"]):
@@ -143,11 +147,9 @@ class _Axes:
     def error(self, what: str, rule: str = "", fix: str = "") -> ShapeError:
         layer = self.layer
         return ShapeError(
-            explain(
-                f"{layer._who()} cannot be built: {what}.",
-                met=f"equation '{layer.equation}', input {tuple(self.shape)}, output_shape "
-                f"{layer.partial_output_shape}, bias_axes {layer.bias_axes!r}",
-                rule=rule,
-                fix=fix,
-            )
+            f"{layer._who()} cannot be built: {what}.",
+            met=f"equation '{layer.equation}', input {tuple(self.shape)}, output_shape "
+            f"{layer.partial_output_shape}, bias_axes {layer.bias_axes!r}",
+            rule=rule,
+            fix=fix,
         )

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import types as t
-from lamina.core.errors import ArgumentError, explain
+from lamina.core.errors import ArgumentError
 from lamina.layers.arguments import positive, with_activity_regularizer
 from lamina.layers.weighted import WeightedLayer
 
@@ -85,11 +85,9 @@ class Embedding(WeightedLayer):
         low, high = ids.min(), ids.max()
         if low < 0 or high >= self.input_dim:
             raise ArgumentError(
-                explain(
-                    f"{self._who()} has no row {low if low < 0 else high}.",
-                    met=f"numbers from {low} to {high}",
-                    rule=f"a number is 0 or more, and less than input_dim={self.input_dim}",
-                    fix="input_dim is the largest number plus 1 (the size of the vocabulary, with "
-                    "padding)",
-                )
+                f"{self._who()} has no row {low if low < 0 else high}.",
+                met=f"numbers from {low} to {high}",
+                rule=f"a number is 0 or more, and less than input_dim={self.input_dim}",
+                fix="input_dim is the largest number plus 1 (the size of the vocabulary, with "
+                "padding)",
             )

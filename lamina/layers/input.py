@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lamina.core.errors import ArgumentError, explain
+from lamina.core.errors import ArgumentError
 from lamina.core.graph import Node
 from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor, standardize_shape
@@ -44,11 +44,9 @@ class InputLayer(Layer):
             batch_shape, dtype, sparse = input_tensor.shape, input_tensor.dtype, input_tensor.sparse
         elif (shape is None) == (batch_shape is None) or (batch_size and batch_shape):
             raise ArgumentError(
-                explain(
-                    "An Input needs its shape, said once.",
-                    met=f"shape={shape}, batch_size={batch_size}, batch_shape={batch_shape}",
-                    fix="give shape=(...) without the batch axis, or batch_shape=(None, ...)",
-                )
+                "An Input needs its shape, said once.",
+                met=f"shape={shape}, batch_size={batch_size}, batch_shape={batch_shape}",
+                fix="give shape=(...) without the batch axis, or batch_shape=(None, ...)",
             )
         if ragged:
             raise ArgumentError(

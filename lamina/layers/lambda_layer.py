@@ -8,7 +8,7 @@ from types import CellType, FunctionType
 from typing import Any
 
 from lamina.core import calling, nest, registry
-from lamina.core.errors import FileError, explain
+from lamina.core.errors import FileError
 from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Config, Nest, Shape
@@ -119,12 +119,10 @@ def _function_from_code(stored: Config, name: Any) -> Callable[..., Any]:
     """The function whose byte code is in a file, if the caller allowed it to run."""
     if not registry.unsafe.get():
         raise FileError(
-            explain(
-                f"The Lambda layer '{name}' holds Python code, which was not run.",
-                rule="loading a file never runs code from it, unless you say so for this load",
-                fix="if you trust whoever made the file, load it with safe_mode=False; better, "
-                "write the function as a subclass of Layer",
-            )
+            f"The Lambda layer '{name}' holds Python code, which was not run.",
+            rule="loading a file never runs code from it, unless you say so for this load",
+            fix="if you trust whoever made the file, load it with safe_mode=False; better, "
+            "write the function as a subclass of Layer",
         )
     code = marshal.loads(base64.b64decode(stored["code"]))
     defaults = tuple(stored["defaults"]) if stored.get("defaults") else None

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from lamina import ops
 from lamina.core.dtypes import is_float
-from lamina.core.errors import ArgumentError, ShapeError, explain
+from lamina.core.errors import ArgumentError, ShapeError
 from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor, declared_shape, evaluate
 from lamina.core.types import Array, Nest, Shape
@@ -77,11 +77,9 @@ class Merge(Layer):
             shapes = list(shapes.values())
         if not shapes or not all(isinstance(shape, (tuple, list)) for shape in shapes):
             raise ShapeError(
-                explain(
-                    f"{self._who()} combines several inputs, but got one.",
-                    met=f"shape {shapes}",
-                    fix="pass the inputs as a list: layer([a, b])",
-                )
+                f"{self._who()} combines several inputs, but got one.",
+                met=f"shape {shapes}",
+                fix="pass the inputs as a list: layer([a, b])",
             )
         return [tuple(shape) for shape in shapes]
 
@@ -93,11 +91,9 @@ class Merge(Layer):
 
     def _mismatch(self, shapes: Any, rule: str) -> ShapeError:
         return ShapeError(
-            explain(
-                f"{self._who()} cannot combine its inputs.",
-                met="shapes " + ", ".join(map(str, shapes)),
-                rule=rule,
-            )
+            f"{self._who()} cannot combine its inputs.",
+            met="shapes " + ", ".join(map(str, shapes)),
+            rule=rule,
         )
 
 
@@ -211,9 +207,7 @@ class Dot(Merge):
     (2, 4, 5)
     """
 
-    def __init__(
-        self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any
-    ) -> None:
+    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         pair = (axes, axes) if isinstance(axes, int) else axes
         if not isinstance(pair, (list, tuple)) or [type(each) for each in pair] != [int, int]:

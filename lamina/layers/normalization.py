@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from lamina import initializers, ops
 from lamina.core import types as t
-from lamina.core.errors import ArgumentError, ShapeError, explain, unknown
+from lamina.core.errors import ArgumentError, ShapeError, unknown
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.settings import settings
@@ -118,11 +118,9 @@ class BatchNormalization(WeightedLayer):
             return ops.moments(x, axes)
         if mask.ndim != x.ndim - 1:
             raise ShapeError(
-                explain(
-                    f"{self._who()} cannot use this mask.",
-                    met=f"input {x.shape}, mask {mask.shape}",
-                    rule="a mask has the input's shape without its last axis",
-                )
+                f"{self._who()} cannot use this mask.",
+                met=f"input {x.shape}, mask {mask.shape}",
+                rule="a mask has the input's shape without its last axis",
             )
         keep = jnp.broadcast_to(mask[..., None], x.shape).astype(bool)
         count = jnp.sum(keep, axes, dtype=x.dtype) + settings.epsilon
@@ -263,10 +261,8 @@ def _clipping(limits: dict[str, float] | None) -> dict[str, float]:
     rmin, rmax, dmax = (limits.get(name) for name in ("rmin", "rmax", "dmax"))
     if (rmin is not None and rmax is not None and rmax < rmin) or (dmax is not None and dmax < 0):
         raise ArgumentError(
-            explain(
-                "The limits of renorm_clipping exclude each other.",
-                met=str(limits),
-                rule="rmin is at most rmax, and dmax is 0 or more",
-            )
+            "The limits of renorm_clipping exclude each other.",
+            met=str(limits),
+            rule="rmin is at most rmax, and dmax is 0 or more",
         )
     return limits

@@ -8,7 +8,7 @@ import numpy as np
 
 from lamina import regularizers
 from lamina.core import random
-from lamina.core.errors import ArgumentError, explain
+from lamina.core.errors import ArgumentError
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.types import Array, Config, Shape, ShapeLike
@@ -36,10 +36,8 @@ class RandomLayer(Layer):
             return
         if not isinstance(value, (int, float, np.number)) or not 0 <= value <= self.largest:
             raise ArgumentError(
-                explain(
-                    f"{type(self).__name__} needs a number from 0 to {self.largest:g} as `{name}`.",
-                    met=f"{name}={value!r}",
-                )
+                f"{type(self).__name__} needs a number from 0 to {self.largest:g} as `{name}`.",
+                met=f"{name}={value!r}",
             )
         super().__setattr__(name, value)
         if value > 0 and not hasattr(self, "seed_generator"):
@@ -238,9 +236,7 @@ def _noise_shape(layer: Layer, shape: Any) -> Shape | None:
     sizes = tuple(shape) if isinstance(shape, (list, tuple)) else (0,)
     if not all(size is None or (isinstance(size, int) and size > 0) for size in sizes):
         raise ArgumentError(
-            explain(
-                f"{type(layer).__name__} needs sizes of 1 or more, or None, as `noise_shape`.",
-                met=f"noise_shape={shape!r}",
-            )
+            f"{type(layer).__name__} needs sizes of 1 or more, or None, as `noise_shape`.",
+            met=f"noise_shape={shape!r}",
         )
     return sizes

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina.core.dtypes import is_float
-from lamina.core.errors import ArgumentError, ShapeError, explain
+from lamina.core.errors import ArgumentError, ShapeError
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor, declared_shape
@@ -55,10 +55,8 @@ class Reshape(Layer):
         sizes = [-1 if size is None else size for size in self.target_shape]
         if any(size < -1 for size in sizes) or self.target_shape.count(-1) > 1:
             raise ArgumentError(
-                explain(
-                    "Reshape needs sizes of 0 or more as `target_shape`, one of which may be -1.",
-                    met=f"target_shape={self.target_shape}",
-                )
+                "Reshape needs sizes of 0 or more as `target_shape`, one of which may be -1.",
+                met=f"target_shape={self.target_shape}",
             )
 
     def call(self, inputs: Array) -> Array:
@@ -76,12 +74,10 @@ class Reshape(Layer):
             return (batch, *(total // known if size == -1 else size for size in target))
         if -1 in target or total != known:
             raise ShapeError(
-                explain(
-                    f"{self._who()} cannot give its input the shape {target}.",
-                    met=f"input {tuple(input_shape)}: {total} elements an example; the target "
-                    f"takes {'multiples of ' if -1 in target else ''}{known}",
-                    rule="the number of elements stays the same",
-                )
+                f"{self._who()} cannot give its input the shape {target}.",
+                met=f"input {tuple(input_shape)}: {total} elements an example; the target "
+                f"takes {'multiples of ' if -1 in target else ''}{known}",
+                rule="the number of elements stays the same",
             )
         return (batch, *target)
 
@@ -106,10 +102,8 @@ class Permute(Layer):
         self.dims = tuple(dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ArgumentError(
-                explain(
-                    "Permute needs each axis once as `dims`, counted from 1.",
-                    met=f"dims={self.dims}",
-                )
+                "Permute needs each axis once as `dims`, counted from 1.",
+                met=f"dims={self.dims}",
             )
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lamina.core import registry
-from lamina.core.errors import ArgumentError, describe_value, explain, unknown
+from lamina.core.errors import ArgumentError, describe_value, unknown
 from lamina.core.naming import to_snake_case
 from lamina.core.types import CustomObjects
 from lamina.metrics.accuracy import (
@@ -211,10 +211,8 @@ def get(identifier: Any) -> Any:
         identifier = found
     if not callable(identifier):
         raise ArgumentError(
-            explain(
-                f"This is no metric: {describe_value(identifier)}.",
-                fix="give a name, a Metric, or a function of y_true and y_pred",
-            )
+            f"This is no metric: {describe_value(identifier)}.",
+            fix="give a name, a Metric, or a function of y_true and y_pred",
         )
     return identifier() if isinstance(identifier, type) else identifier
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.errors import ArgumentError, ShapeError, explain, unknown
+from lamina.core.errors import ArgumentError, ShapeError, unknown
 from lamina.core.settings import settings
 from lamina.core.types import Array, ArrayLike, Config, ShapeLike
 from lamina.core.variable import Variable
@@ -205,10 +205,8 @@ def _of_class(y_true: Any, y_pred: Any, class_id: int | None) -> tuple[Any, Any]
         return y_true, y_pred
     if jnp.ndim(y_pred) < 2:
         raise ShapeError(
-            explain(
-                "class_id chooses on the last axis, which predictions lack.",
-                met=f"y_pred of shape {jnp.shape(y_pred)}",
-            )
+            "class_id chooses on the last axis, which predictions lack.",
+            met=f"y_pred of shape {jnp.shape(y_pred)}",
         )
     return jnp.asarray(y_true)[..., class_id, None], jnp.asarray(y_pred)[..., class_id, None]
 
@@ -420,10 +418,8 @@ class AUC(_Counts):
         if not self._added:
             if len(y_pred_shape) != 2:
                 raise ShapeError(
-                    explain(
-                        f"{self.name}: multi_label needs predictions of shape (batch, labels).",
-                        met=f"y_pred of shape {tuple(y_pred_shape)}",
-                    )
+                    f"{self.name}: multi_label needs predictions of shape (batch, labels).",
+                    met=f"y_pred of shape {tuple(y_pred_shape)}",
                 )
             self._keep((self.num_thresholds, y_pred_shape[-1]))
 

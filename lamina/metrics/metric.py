@@ -10,7 +10,7 @@ import numpy as np
 from lamina.core import binding, tracking
 from lamina.core.configurable import Configurable
 from lamina.core.dtypes import DTypePolicy
-from lamina.core.errors import ArgumentError, ShapeError, StateError, explain
+from lamina.core.errors import ArgumentError, ShapeError, StateError
 from lamina.core.naming import auto_name
 from lamina.core.types import Array, DTypeLike, ShapeLike
 from lamina.core.variable import Variable
@@ -144,11 +144,9 @@ class Metric(Configurable):
         variables = self.variables
         if len(arrays) != len(variables):
             raise ArgumentError(
-                explain(
-                    f"Metric '{self.name}' needs one array for each of its variables.",
-                    met=f"{len(arrays)} arrays, {len(variables)} variables",
-                    fix="" if variables else "call build(y_true_shape, y_pred_shape) before",
-                )
+                f"Metric '{self.name}' needs one array for each of its variables.",
+                met=f"{len(arrays)} arrays, {len(variables)} variables",
+                fix="" if variables else "call build(y_true_shape, y_pred_shape) before",
             )
         with binding.bind(list(zip(variables, arrays, strict=True))) as trace:
             yield trace
@@ -165,10 +163,8 @@ def matrix_width(name: str, y_true_shape: ShapeLike, y_pred_shape: ShapeLike) ->
     """The last size of (batch, features) shapes, or an error if they are not such."""
     if len(y_true_shape) != 2 or len(y_pred_shape) != 2 or y_pred_shape[-1] is None:
         raise ShapeError(
-            explain(
-                f"Metric '{name}' needs matrices.",
-                met=f"y_true of shape {tuple(y_true_shape)}, y_pred of shape {tuple(y_pred_shape)}",
-                rule="(batch, features), with the number of features known",
-            )
+            f"Metric '{name}' needs matrices.",
+            met=f"y_true of shape {tuple(y_true_shape)}, y_pred of shape {tuple(y_pred_shape)}",
+            rule="(batch, features), with the number of features known",
         )
     return y_pred_shape[-1]

@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina.core import masking
-from lamina.core.errors import ShapeError, explain
+from lamina.core.errors import ShapeError
 from lamina.core.types import Array, ArrayLike
 from lamina.metrics.metric import Metric
 from lamina.ops.formulas import FORMULAS, align_ranks, as_array, divide_no_nan, masked_weight
@@ -28,10 +28,8 @@ def samplewise(
             weight = jnp.broadcast_to(weight, values.shape)
         except ValueError as error:
             raise ShapeError(
-                explain(
-                    "The weights do not fit the values that they are for.",
-                    met=f"weights of shape {weight.shape}, values of shape {values.shape}",
-                )
+                "The weights do not fit the values that they are for.",
+                met=f"weights of shape {weight.shape}, values of shape {values.shape}",
             ) from error
         values, weight = values * weight, _reduced(weight, reduce, 1)
     return _reduced(values, reduce, 1), weight

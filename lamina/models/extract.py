@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from lamina.core import binding, nest
-from lamina.core.errors import ArgumentError, StateError, explain, unknown
+from lamina.core.errors import ArgumentError, StateError, unknown
 from lamina.core.layer import Layer
 from lamina.core.types import Nest
 from lamina.models.model import Model
@@ -66,11 +66,9 @@ def _find(model: Model, which: str | Layer) -> Layer:
         raise unknown(f"layer of {model._who()}", which, [layer.name for layer in inside])
     if len(found) > 1:
         raise ArgumentError(
-            explain(
-                f"{model._who()} has {len(found)} layers named '{which}'.",
-                met=", ".join(layer.path for layer in found),
-                fix="give the path, or the layer itself",
-            )
+            f"{model._who()} has {len(found)} layers named '{which}'.",
+            met=", ".join(layer.path for layer in found),
+            fix="give the path, or the layer itself",
         )
     return found[0]
 

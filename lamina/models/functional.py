@@ -4,7 +4,7 @@ from typing import Any
 
 from lamina.core import calling, masking, nest, registry
 from lamina.core.dtypes import canonical
-from lamina.core.errors import FileError, ShapeError, describe_value, explain
+from lamina.core.errors import FileError, ShapeError, describe_value
 from lamina.core.graph import Node
 from lamina.core.layer import Layer
 from lamina.core.operation import FunctionOperation
@@ -69,11 +69,9 @@ def standardise(model: Model, inputs: Nest) -> list[Any]:
     leaves = _ordered(model, plan.inputs, inputs)
     if len(leaves) != len(plan.input_tensors):
         raise ShapeError(
-            explain(
-                f"{model._who()} takes {len(plan.input_tensors)} input(s), but got {len(leaves)}.",
-                met=", ".join(describe_value(x) for x in leaves),
-                rule="inputs " + ", ".join(f"'{x.name}' {x.shape}" for x in plan.input_tensors),
-            )
+            f"{model._who()} takes {len(plan.input_tensors)} input(s), but got {len(leaves)}.",
+            met=", ".join(describe_value(x) for x in leaves),
+            rule="inputs " + ", ".join(f"'{x.name}' {x.shape}" for x in plan.input_tensors),
         )
     pairs = zip(leaves, plan.input_tensors, strict=True)
     return [_fitted(model, x, reference) for x, reference in pairs]
@@ -91,11 +89,9 @@ def _ordered(model: Model, structure: Nest, inputs: Nest) -> list[Any]:
         missing = [name for name in names if name not in inputs]
         if missing:
             raise ShapeError(
-                explain(
-                    f"{model._who()} misses the input(s) {missing}.",
-                    met=f"a dict with the keys {sorted(inputs)}",
-                    rule=f"the model's inputs are named {names}",
-                )
+                f"{model._who()} misses the input(s) {missing}.",
+                met=f"a dict with the keys {sorted(inputs)}",
+                rule=f"the model's inputs are named {names}",
             )
         return [inputs[name] for name in names]
     if isinstance(structure, dict) and isinstance(inputs, (list, tuple)):
@@ -126,12 +122,10 @@ def _fitted(model: Model, x: Any, reference: SymbolicTensor) -> Any:
         a is not None and b is not None and a != b for a, b in zip(shape, wanted, strict=True)
     ):
         raise ShapeError(
-            explain(
-                f"{model._who()} cannot take this for its input '{reference.name}'.",
-                met=f"shape {shape}",
-                rule=f"the model was described for the shape {wanted}",
-                fix=_fix(shape, wanted),
-            )
+            f"{model._who()} cannot take this for its input '{reference.name}'.",
+            met=f"shape {shape}",
+            rule=f"the model was described for the shape {wanted}",
+            fix=_fix(shape, wanted),
         )
     if isinstance(x, SymbolicTensor) or str(x.dtype) == canonical(reference.dtype):
         return x

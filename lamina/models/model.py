@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from lamina.core import calling, nest, registry, tracking
-from lamina.core.errors import ArgumentError, StateError, explain, unknown
+from lamina.core.errors import ArgumentError, StateError, unknown
 from lamina.core.layer import Layer
 from lamina.core.registry import late
 from lamina.core.symbolic import SymbolicTensor
@@ -61,11 +61,9 @@ class Model(Trainer, Layer):
             for x in nest.flatten(tensors):
                 if not isinstance(x, SymbolicTensor):
                     raise ArgumentError(
-                        explain(
-                            f"The {what} of a model are symbolic tensors.",
-                            met=type(x).__name__,
-                            fix="start from lamina.Input(shape) and call layers on it",
-                        )
+                        f"The {what} of a model are symbolic tensors.",
+                        met=type(x).__name__,
+                        fix="start from lamina.Input(shape) and call layers on it",
                     )
         inputs, outputs = late("models.rewire.from_inputs")(inputs, outputs)
         plan = Plan(inputs, outputs)
@@ -82,11 +80,9 @@ class Model(Trainer, Layer):
         """The computation: overridden in a subclass, given by the graph in a functional model."""
         if self._plan is None:
             raise StateError(
-                explain(
-                    f"{self._who()} computes nothing yet.",
-                    rule="a model is Model(inputs, outputs), a Sequential, or a subclass with call",
-                    fix="define call(self, inputs) in the subclass",
-                )
+                f"{self._who()} computes nothing yet.",
+                rule="a model is Model(inputs, outputs), a Sequential, or a subclass with call",
+                fix="define call(self, inputs) in the subclass",
             )
         return late("models.functional.run_plan")(self, *args, **kwargs)
 
@@ -153,11 +149,9 @@ class Model(Trainer, Layer):
         shapes = self._lamina.build_shapes
         if not self.built or not shapes:
             raise StateError(
-                explain(
-                    f"{self._who()} has no inputs or outputs yet.",
-                    rule="they are known once the model was called or built",
-                    fix="call it on data, or model.build(input_shape) with None for the batch",
-                )
+                f"{self._who()} has no inputs or outputs yet.",
+                rule="they are known once the model was called or built",
+                fix="call it on data, or model.build(input_shape) with None for the batch",
             )
         make = late("layers.Input")
         first, *others = [
@@ -262,10 +256,8 @@ def _check_names(plan: Plan, name: str) -> None:
     for op in plan.graph.operations:
         if op.name in seen:
             raise ArgumentError(
-                explain(
-                    f"The model '{name}' has two layers named '{op.name}'.",
-                    rule="names are unique within a model, since files and get_layer use them",
-                    fix="give one of them another name",
-                )
+                f"The model '{name}' has two layers named '{op.name}'.",
+                rule="names are unique within a model, since files and get_layer use them",
+                fix="give one of them another name",
             )
         seen.add(op.name)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.core import calling, nest, registry
-from lamina.core.errors import ArgumentError, StateError, describe_value, explain
+from lamina.core.errors import ArgumentError, StateError, describe_value
 from lamina.core.layer import Layer
 from lamina.core.registry import late
 from lamina.core.symbolic import SymbolicTensor
@@ -55,11 +55,9 @@ class Sequential(Model):
             raise ArgumentError(_not_a_layer(self, layer))
         if any(layer.name == other.name for other in self._chain):
             raise ArgumentError(
-                explain(
-                    f"{self._who()} already has a layer named '{layer.name}'.",
-                    rule="layers of a model have different names, and are different objects",
-                    fix="make a new layer for each place (a list times a number repeats one)",
-                )
+                f"{self._who()} already has a layer named '{layer.name}'.",
+                rule="layers of a model have different names, and are different objects",
+                fix="make a new layer for each place (a list times a number repeats one)",
             )
         if getattr(layer, "is_input", False):
             if self._chain:
@@ -194,11 +192,9 @@ class Sequential(Model):
                 self.build(next(iter(shapes.values())))
         if not self._tensors:
             raise StateError(
-                explain(
-                    f"{self._who()} has no inputs or outputs yet.",
-                    rule="they are known once the shape of the input is",
-                    fix="add an Input first, call the model on data, or model.build(input_shape)",
-                )
+                f"{self._who()} has no inputs or outputs yet.",
+                rule="they are known once the shape of the input is",
+                fix="add an Input first, call the model on data, or model.build(input_shape)",
             )
         return self._tensors[0], self._tensors[-1]
 

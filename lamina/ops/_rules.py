@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.dtypes import canonical
-from lamina.core.errors import LaminaError, ShapeError, explain
+from lamina.core.errors import LaminaError, ShapeError
 from lamina.core.operation import first_line, op
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Nest, Shape
@@ -92,12 +92,10 @@ def broadcast_shapes(name: str, shapes: Sequence[Shape]) -> Shape:
         known = {size for size in sizes if size not in (None, 1)}
         if len(known) > 1:
             raise ShapeError(
-                explain(
-                    f"ops.{name} cannot broadcast these shapes.",
-                    met=" with ".join(str(tuple(shape)) for shape in shapes),
-                    rule="counted from the last axis, sizes are equal, or one of them is 1",
-                    fix="add an axis with ops.expand_dims, or reshape or transpose one of them",
-                )
+                f"ops.{name} cannot broadcast these shapes.",
+                met=" with ".join(str(tuple(shape)) for shape in shapes),
+                rule="counted from the last axis, sizes are equal, or one of them is 1",
+                fix="add an axis with ops.expand_dims, or reshape or transpose one of them",
             )
         result.append(known.pop() if known else None if None in sizes else 1)
     return tuple(result)
@@ -131,7 +129,7 @@ def _result_dtype(function: Callable[..., Any], kinds: tuple[tuple[str, Any], ..
     except Exception as error:
         met = ", ".join(f"{name} {spec.dtype}" for name, spec in specs.items())
         what = f"ops.{function.__name__} cannot take these arguments: {first_line(error)}"
-        raise ShapeError(explain(what, met=met)) from error
+        raise ShapeError(what, met=met) from error
 
 
 def as_numbers(x: Any, *others: Any) -> Any:
@@ -165,11 +163,9 @@ def common_sizes(name: str, shapes: Sequence[Shape], free: int | None = None) ->
         ):
             at = "" if free is None else f" along axis {free}"
             raise ShapeError(
-                explain(
-                    f"ops.{name} cannot join these shapes{at}.",
-                    met=", ".join(map(str, shapes)),
-                    rule="the same number of axes, and equal sizes along all the others",
-                )
+                f"ops.{name} cannot join these shapes{at}.",
+                met=", ".join(map(str, shapes)),
+                rule="the same number of axes, and equal sizes along all the others",
             )
         result.append(sizes.pop() if sizes else None)
     return result

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lamina.core.errors import ArgumentError, ShapeError, explain, unknown
+from lamina.core.errors import ArgumentError, ShapeError, unknown
 from lamina.core.settings import DATA_FORMATS, settings
 from lamina.core.types import Array, ArrayLike
 from lamina.ops._rules import array_op
@@ -44,11 +44,9 @@ def conv(
     channels, taken = inputs.shape[1 if first else -1], kernel.shape[-2]
     if channels % taken:
         raise ShapeError(
-            explain(
-                "ops.conv: the kernel does not fit the channels of the input.",
-                met=f"input shape {inputs.shape}, kernel shape {kernel.shape}",
-                rule=f"the input's {channels} channels are a multiple of the kernel's {taken}",
-            )
+            "ops.conv: the kernel does not fit the channels of the input.",
+            met=f"input shape {inputs.shape}, kernel shape {kernel.shape}",
+            rule=f"the input's {channels} channels are a multiple of the kernel's {taken}",
         )
     return _conv(inputs, kernel, strides, padding, first, dilation_rate, channels // taken, rank)
 
@@ -73,11 +71,9 @@ def depthwise_conv(
     channels = inputs.shape[1 if first else -1]
     if kernel.shape[-2] != channels:
         raise ShapeError(
-            explain(
-                "ops.depthwise_conv: the kernel does not fit the channels of the input.",
-                met=f"input shape {inputs.shape}, kernel shape {kernel.shape}",
-                rule="the kernel's second to last size is the number of channels",
-            )
+            "ops.depthwise_conv: the kernel does not fit the channels of the input.",
+            met=f"input shape {inputs.shape}, kernel shape {kernel.shape}",
+            rule="the kernel's second to last size is the number of channels",
         )
     kernel = kernel.reshape(*kernel.shape[:-2], 1, -1)
     return _conv(inputs, kernel, strides, padding, first, dilation_rate, channels, rank)
@@ -119,11 +115,9 @@ def conv_transpose(
     rank, first = _layout(inputs, data_format)
     if kernel.shape[-1] != inputs.shape[1 if first else -1]:
         raise ShapeError(
-            explain(
-                "ops.conv_transpose: the kernel does not fit the channels of the input.",
-                met=f"input shape {inputs.shape}, kernel shape {kernel.shape}",
-                rule="the kernel's last size is the number of channels",
-            )
+            "ops.conv_transpose: the kernel does not fit the channels of the input.",
+            met=f"input shape {inputs.shape}, kernel shape {kernel.shape}",
+            rule="the kernel's last size is the number of channels",
         )
     strides, dilation = _sizes(strides, rank), _sizes(dilation_rate, rank)
     extra = (None,) * rank if output_padding is None else _sizes(output_padding, rank)
@@ -160,12 +154,10 @@ def _conv(
     )  # fmt: skip
     if result.size == 0 and inputs.size != 0:
         raise ShapeError(
-            explain(
-                "The convolution has no output.",
-                met=f"input shape {inputs.shape}, kernel shape {kernel.shape}, {padding=}",
-                rule="the kernel, spread by its dilation, fits into the input",
-                fix="padding='same', a smaller kernel, or larger inputs",
-            )
+            "The convolution has no output.",
+            met=f"input shape {inputs.shape}, kernel shape {kernel.shape}, {padding=}",
+            rule="the kernel, spread by its dilation, fits into the input",
+            fix="padding='same', a smaller kernel, or larger inputs",
         )
     return result
 

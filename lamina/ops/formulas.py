@@ -17,7 +17,7 @@ import numpy as np
 
 from lamina.core import masking
 from lamina.core.dtypes import is_float
-from lamina.core.errors import ShapeError, explain
+from lamina.core.errors import ShapeError
 from lamina.core.settings import settings
 from lamina.core.types import Array, ArrayLike, DTypeLike
 
@@ -57,11 +57,9 @@ def align_weight(weight: Array, values: Array) -> tuple[Array, Array]:
         weight = weight.reshape(weight.shape + (1,) * (values.ndim - weight.ndim))
     if not _broadcastable(weight.shape, values.shape):
         raise ShapeError(
-            explain(
-                "The weights do not fit the values that they are for.",
-                met=f"weights of shape {weight.shape}, values of shape {values.shape}",
-                rule="one weight for each sample, or for each position that has a value",
-            )
+            "The weights do not fit the values that they are for.",
+            met=f"weights of shape {weight.shape}, values of shape {values.shape}",
+            rule="one weight for each sample, or for each position that has a value",
         )
     return weight, values
 
@@ -142,11 +140,9 @@ def mismatch(name: str, y_true: Array, y_pred: Array) -> ShapeError:
             f"lamina.utils.to_categorical(y, {classes})"
         )
     return ShapeError(
-        explain(
-            f"{name}: targets and predictions do not fit together.",
-            met=f"y_true of shape {y_true.shape}, y_pred of shape {y_pred.shape}",
-            fix=fix,
-        )
+        f"{name}: targets and predictions do not fit together.",
+        met=f"y_true of shape {y_true.shape}, y_pred of shape {y_pred.shape}",
+        fix=fix,
     )
 
 
@@ -513,11 +509,9 @@ def ctc(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     labels, y_pred = jnp.asarray(y_true).astype(jnp.int32), as_array(y_pred)
     if labels.ndim != 2 or y_pred.ndim != 3 or len(labels) != len(y_pred):
         raise ShapeError(
-            explain(
-                "ctc: targets and predictions do not fit together.",
-                met=f"y_true of shape {labels.shape}, y_pred of shape {y_pred.shape}",
-                rule="(batch, length) labels and (batch, time, classes) logits",
-            )
+            "ctc: targets and predictions do not fit together.",
+            met=f"y_true of shape {labels.shape}, y_pred of shape {y_pred.shape}",
+            rule="(batch, length) labels and (batch, time, classes) logits",
         )
     batch, length = labels.shape
     never = -1e5  # finite, so that no gradient becomes NaN

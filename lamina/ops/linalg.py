@@ -12,7 +12,7 @@ import jax.scipy.linalg as jsl
 from jax.core import Tracer
 
 from lamina.core.dtypes import canonical
-from lamina.core.errors import ArgumentError, ShapeError, explain
+from lamina.core.errors import ArgumentError, ShapeError
 from lamina.core.operation import op
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Array, ArrayLike
@@ -28,11 +28,9 @@ def _product(x1: Any, x2: Any) -> SymbolicTensor:
     inner = (a[-1] if a else 0), (b[-2] if len(b) > 1 else b[0] if b else 0)
     if 0 in (len(a), len(b)) or (None not in inner and inner[0] != inner[1]):
         raise ShapeError(
-            explain(
-                "ops.matmul cannot multiply these matrices.",
-                met=f"shapes {a} and {b}",
-                rule="the last size of the first equals the second to last of the second",
-            )
+            "ops.matmul cannot multiply these matrices.",
+            met=f"shapes {a} and {b}",
+            rule="the last size of the first equals the second to last of the second",
         )
     batch = broadcast_shapes("matmul", [a[:-2], b[:-2]])
     dtypes = [jnp.dtype(canonical(x.dtype)) for x in (x1, x2)]
@@ -131,10 +129,8 @@ def cdist(x: ArrayLike, y: ArrayLike) -> Array:
     x, y = jnp.asarray(x, dtype), jnp.asarray(y, dtype)
     if x.ndim < 2 or y.ndim < 2 or x.shape[-1] != y.shape[-1]:
         raise ShapeError(
-            explain(
-                "ops.cdist takes two sets of vectors of one length.",
-                met=f"shapes {x.shape} and {y.shape}",
-            )
+            "ops.cdist takes two sets of vectors of one length.",
+            met=f"shapes {x.shape} and {y.shape}",
         )
     return jnp.sqrt(jnp.sum(jnp.square(x[..., :, None, :] - y[..., None, :, :]), -1))
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.dtypes import canonical
-from lamina.core.errors import ArgumentError, ShapeError, explain
+from lamina.core.errors import ArgumentError, ShapeError
 from lamina.core.settings import settings
 from lamina.core.types import Array, ArrayLike, DTypeLike
 from lamina.ops._rules import array_op, as_floats, as_numbers, axes_tuple, elementwise
@@ -305,12 +305,10 @@ def sparse_categorical_crossentropy(
         target = jnp.squeeze(target, -1)
     if target.shape != output.shape[:-1]:
         raise ShapeError(
-            explain(
-                "ops.sparse_categorical_crossentropy: target and output do not fit together.",
-                met=f"target shape {target.shape}, output shape {output.shape}",
-                rule="the target has the shape of the output without its last axis",
-                fix="for one-hot targets use categorical_crossentropy",
-            )
+            "ops.sparse_categorical_crossentropy: target and output do not fit together.",
+            met=f"target shape {target.shape}, output shape {output.shape}",
+            rule="the target has the shape of the output without its last axis",
+            fix="for one-hot targets use categorical_crossentropy",
         )
     logs = _log_probabilities(output, from_logits, axis)
     hot = jax.nn.one_hot(target, output.shape[axis], axis=axis, dtype=logs.dtype)
@@ -344,12 +342,10 @@ def _log_probabilities(output: Array, from_logits: bool, axis: int) -> Array:
 def _same_shape(name: str, target: Array, output: Array) -> None:
     if target.shape != output.shape or target.ndim == 0 and name != "binary_crossentropy":
         raise ShapeError(
-            explain(
-                f"ops.{name}: target and output have different shapes.",
-                met=f"target shape {target.shape}, output shape {output.shape}",
-                rule="they have one shape",
-                fix="for class numbers use sparse_categorical_crossentropy",
-            )
+            f"ops.{name}: target and output have different shapes.",
+            met=f"target shape {target.shape}, output shape {output.shape}",
+            rule="they have one shape",
+            fix="for class numbers use sparse_categorical_crossentropy",
         )
 
 
@@ -385,11 +381,9 @@ def dot_product_attention(
     arrays = [jnp.asarray(x) for x in (query, key, value)]
     if any(x.ndim != 4 for x in arrays):
         raise ShapeError(
-            explain(
-                "ops.dot_product_attention takes arrays of 4 axes.",
-                met="shapes " + ", ".join(str(x.shape) for x in arrays),
-                rule="(batch, length, heads, depth)",
-            )
+            "ops.dot_product_attention takes arrays of 4 axes.",
+            met="shapes " + ", ".join(str(x.shape) for x in arrays),
+            rule="(batch, length, heads, depth)",
         )
     query, key, value = (x.astype(jnp.result_type(*arrays)) for x in arrays)
     bias = None if bias is None else jnp.asarray(bias, query.dtype)

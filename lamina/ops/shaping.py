@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina.core.dtypes import canonical
-from lamina.core.errors import ArgumentError, ShapeError, explain
+from lamina.core.errors import ArgumentError, ShapeError
 from lamina.core.operation import op
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Array, ArrayLike, DTypeLike, Shape, ShapeLike
@@ -54,7 +54,7 @@ def _squeezed(x: SymbolicTensor, axis: Any = None) -> SymbolicTensor:
     kept = [n for i, n in enumerate(x.shape) if i not in axes or (axis is None and n != 1)]
     if axis is not None and any(x.shape[each] not in (1, None) for each in axes):
         what = f"ops.squeeze cannot remove the axes {axis} of the shape {x.shape}."
-        raise ShapeError(explain(what, rule="only axes of size 1 can be removed"))
+        raise ShapeError(what, rule="only axes of size 1 can be removed")
     return SymbolicTensor(kept, x.dtype)
 
 

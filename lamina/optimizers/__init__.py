@@ -3,7 +3,7 @@
 from typing import Any
 
 from lamina.core import registry
-from lamina.core.errors import ArgumentError, describe_value, explain, unknown
+from lamina.core.errors import ArgumentError, describe_value, unknown
 from lamina.core.types import Config, CustomObjects
 from lamina.optimizers import schedules
 from lamina.optimizers.accumulating import Adadelta, Adafactor, Adagrad, Ftrl, RMSprop
@@ -68,10 +68,8 @@ def get(identifier: Any) -> Any:
     ):
         return OptaxOptimizer(identifier)
     raise ArgumentError(
-        explain(
-            f"This is no optimizer: {describe_value(identifier)}.",
-            fix="give a name, an Optimizer, or an optax transformation",
-        )
+        f"This is no optimizer: {describe_value(identifier)}.",
+        fix="give a name, an Optimizer, or an optax transformation",
     )
 
 

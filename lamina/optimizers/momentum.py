@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 import jax.numpy as jnp
 
-from lamina.core.errors import ArgumentError, explain
+from lamina.core.errors import ArgumentError
 from lamina.core.types import Array, ShapeLike
 from lamina.optimizers.adaptive import adam_step
 from lamina.optimizers.optimizer import Optimizer, OptimizerOptions, SharedOptions
@@ -189,7 +189,7 @@ class Muon(Optimizer):
     def _orthogonal(self, x: Array) -> Array:
         """The matrix with its singular values near 1, by a Newton-Schulz iteration."""
         if x.ndim != 2:
-            raise ArgumentError(explain("Muon moves matrices only.", met=f"shape {x.shape}"))
+            raise ArgumentError("Muon moves matrices only.", met=f"shape {x.shape}")
         tall = x.shape[0] > x.shape[1]
         x = x.T if tall else x
         x = x / (jnp.linalg.norm(x) + 1e-7)

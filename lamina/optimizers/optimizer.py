@@ -15,7 +15,7 @@ from jax.core import Tracer
 
 from lamina.core import binding, registry
 from lamina.core.configurable import Configurable
-from lamina.core.errors import ArgumentError, DTypeError, ShapeError, StateError, explain, nearest
+from lamina.core.errors import ArgumentError, DTypeError, ShapeError, StateError, nearest
 from lamina.core.naming import auto_name
 from lamina.core.settings import settings
 from lamina.core.types import Array, ArrayLike, Config, CustomObjects, DTypeLike, ShapeLike
@@ -158,10 +158,8 @@ class Optimizer(Configurable):
             "decay": "Give a schedule as learning_rate, such as schedules.InverseTimeDecay.",
         }.get(name) or nearest(name, known)
         raise ArgumentError(
-            explain(
-                f"{type(self).__name__} takes no argument '{name}'. {hint}".rstrip(),
-                fix="it takes " + ", ".join(known),
-            )
+            f"{type(self).__name__} takes no argument '{name}'. {hint}".rstrip(),
+            fix="it takes " + ", ".join(known),
         )
 
     # --- what a subclass defines ----------------------------------------------------------------
@@ -230,10 +228,8 @@ class Optimizer(Configurable):
         given = [index for index, grad in enumerate(grads) if grad is not None]
         if not given:
             raise ArgumentError(
-                explain(
-                    f"{self.name}: no parameter has a gradient.",
-                    fix="compute the loss from the model's trainable variables",
-                )
+                f"{self.name}: no parameter has a gradient.",
+                fix="compute the loss from the model's trainable variables",
             )
         params, slots, count = list(params), dict(state.slots), state.iterations
         grads = [None if g is None else jnp.asarray(g).astype(p.dtype)
@@ -375,11 +371,9 @@ class Optimizer(Configurable):
             self._rate.assign(_number(value))
         else:
             raise DTypeError(
-                explain(
-                    f"The learning rate of {self.name} comes from a schedule or function, so it "
-                    "cannot be set to a number.",
-                    fix="set it to another schedule, or make the optimizer with a number",
-                )
+                f"The learning rate of {self.name} comes from a schedule or function, so it "
+                "cannot be set to a number.",
+                fix="set it to another schedule, or make the optimizer with a number",
             )
 
     def build(self, variables: Iterable[Variable]) -> None:
@@ -480,28 +474,22 @@ class Optimizer(Configurable):
     def _sorted(self, grads: list[Any], variables: Sequence[Variable]) -> list[Any]:
         if len(grads) != len(variables):
             raise ArgumentError(
-                explain(
-                    f"{self.name}: each variable needs a gradient, or None.",
-                    met=f"{len(grads)} gradients, {len(variables)} variables",
-                )
+                f"{self.name}: each variable needs a gradient, or None.",
+                met=f"{len(grads)} gradients, {len(variables)} variables",
             )
         result: list[Any] = [None] * len(self._trainable_variables)
         for grad, variable in zip(grads, variables, strict=True):
             index = self._index.get(id(variable))
             if index is None:
                 raise ArgumentError(
-                    explain(
-                        f"{self.name} does not know the variable '{variable.path}'.",
-                        rule="an optimizer changes the variables that it was built with",
-                        fix="make a new optimizer for another model",
-                    )
+                    f"{self.name} does not know the variable '{variable.path}'.",
+                    rule="an optimizer changes the variables that it was built with",
+                    fix="make a new optimizer for another model",
                 )
             if grad is not None and tuple(np.shape(grad)) != variable.shape:
                 raise ShapeError(
-                    explain(
-                        f"{self.name}: the gradient of '{variable.path}' has another shape.",
-                        met=f"gradient {tuple(np.shape(grad))}, variable {variable.shape}",
-                    )
+                    f"{self.name}: the gradient of '{variable.path}' has another shape.",
+                    met=f"gradient {tuple(np.shape(grad))}, variable {variable.shape}",
                 )
             result[index] = grad
         return result
@@ -599,12 +587,10 @@ class Optimizer(Configurable):
         shapes = [tuple(np.shape(each)) for each in weights]
         if not self.built or shapes != [each.shape for each in variables]:
             raise ShapeError(
-                explain(
-                    f"These weights are not for {self.name}.",
-                    met=f"{len(shapes)} arrays of shapes {shapes[:8]}",
-                    rule=f"it has {len(variables)}: {[each.shape for each in variables][:8]}",
-                    fix="" if self.built else "call build(variables) before",
-                )
+                f"These weights are not for {self.name}.",
+                met=f"{len(shapes)} arrays of shapes {shapes[:8]}",
+                rule=f"it has {len(variables)}: {[each.shape for each in variables][:8]}",
+                fix="" if self.built else "call build(variables) before",
             )
         for variable, weight in zip(variables, weights, strict=True):
             variable.assign(weight)
@@ -719,10 +705,8 @@ def _number(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError) as error:
         raise DTypeError(
-            explain(
-                f"A learning rate is a number, not {value!r}.",
-                fix="give a number, a schedule of lamina.optimizers.schedules, or a function",
-            )
+            f"A learning rate is a number, not {value!r}.",
+            fix="give a number, a schedule of lamina.optimizers.schedules, or a function",
         ) from error
 
 

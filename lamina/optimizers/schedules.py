@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from lamina.core import registry
 from lamina.core.configurable import Configurable
-from lamina.core.errors import ArgumentError, StateError, explain
+from lamina.core.errors import ArgumentError, StateError
 from lamina.core.settings import settings
 from lamina.core.types import Array, ArrayLike, Config, CustomObjects
 
@@ -46,9 +46,7 @@ def _count(step: ArrayLike) -> Array:
 
 def _positive(owner: object, name: str, value: float) -> float:
     if value <= 0:
-        raise ArgumentError(
-            explain(f"{type(owner).__name__} needs {name} above 0.", met=f"{name}={value}")
-        )
+        raise ArgumentError(f"{type(owner).__name__} needs {name} above 0.", met=f"{name}={value}")
     return value
 
 
@@ -116,10 +114,8 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     ) -> None:
         if len(boundaries) != len(values) - 1:
             raise ArgumentError(
-                explain(
-                    "PiecewiseConstantDecay needs one value more than boundaries.",
-                    met=f"{len(boundaries)} boundaries, {len(values)} values",
-                )
+                "PiecewiseConstantDecay needs one value more than boundaries.",
+                met=f"{len(boundaries)} boundaries, {len(values)} values",
             )
         self.boundaries = boundaries
         self.values = values

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import FileError, StateError, explain
+from lamina.core.errors import FileError, StateError
 from lamina.core.types import Array, Config
 from lamina.core.variable import Variable
 from lamina.optimizers.optimizer import Optimizer, OptimizerState
@@ -184,10 +184,8 @@ class OptaxOptimizer(Optimizer):
     def learning_rate(self) -> Any:
         """Not known: it is part of the transformation."""
         raise StateError(
-            explain(
-                "The learning rate of an optax transformation is not known outside it.",
-                fix="make the transformation with optax.inject_hyperparams to change it",
-            )
+            "The learning rate of an optax transformation is not known outside it.",
+            fix="make the transformation with optax.inject_hyperparams to change it",
         )
 
     @learning_rate.setter
@@ -197,10 +195,8 @@ class OptaxOptimizer(Optimizer):
     def get_config(self) -> Config:
         """Refused: a transformation is made of functions, which no file holds."""
         raise FileError(
-            explain(
-                "An optax transformation cannot be written into a config.",
-                fix="save the weights alone, and compile again after loading",
-            )
+            "An optax transformation cannot be written into a config.",
+            fix="save the weights alone, and compile again after loading",
         )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.errors import ArgumentError, ShapeError, explain
+from lamina.core.errors import ArgumentError, ShapeError
 from lamina.core.types import ArrayLike, DTypeLike
 
 
@@ -32,11 +32,9 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> np.ndarray:
     width = num_classes or (int(classes.max()) + 1 if classes.size else 0)
     if classes.size and (classes.min() < 0 or classes.max() >= width):
         raise ShapeError(
-            explain(
-                "to_categorical got classes that have no column.",
-                met=f"classes from {classes.min()} to {classes.max()}, num_classes={width}",
-                rule="classes are numbered from 0 to num_classes - 1",
-            )
+            "to_categorical got classes that have no column.",
+            met=f"classes from {classes.min()} to {classes.max()}, num_classes={width}",
+            rule="classes are numbered from 0 to num_classes - 1",
         )
     return np.eye(width, dtype=np.float32)[classes]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from lamina.core import registry
-from lamina.core.errors import ArgumentError, FileError, StateError, explain
+from lamina.core.errors import ArgumentError, FileError, StateError
 from lamina.core.layer import Layer
 from lamina.core.types import CustomObjects
 from lamina.saving import archive, legacy_h5, shards, state
@@ -255,7 +255,7 @@ def _check_built(model: Layer, what: str) -> None:
     if not model.built:
         said = f"You cannot {what} weights: {type(model).__name__} '{model.name}' is not built."
         fix = "give it an Input, call it on data, or model.build(input_shape) before"
-        raise StateError(explain(said, fix=fix))
+        raise StateError(said, fix=fix)
 
 
 def _check_name(filepath: Any, zipped: bool) -> None:

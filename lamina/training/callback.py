@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import jax
 
-from lamina.core.errors import DTypeError, describe_value, explain
+from lamina.core.errors import DTypeError, describe_value
 from lamina.core.registry import late
 
 Kind = Literal["train", "test", "predict"]
@@ -217,7 +217,7 @@ def _flat(callbacks: Any) -> Iterable[Callback]:
     else:
         met = describe_value(callbacks)
         fix = f"write {callbacks.__name__}()" if isinstance(callbacks, type) else ""
-        raise DTypeError(explain("This is no callback.", met=met, fix=fix))
+        raise DTypeError("This is no callback.", met=met, fix=fix)
 
 
 def _told(name: str) -> Callable[..., None]:

@@ -8,7 +8,7 @@ import jax
 
 from lamina import losses, metrics
 from lamina.core import masking, nest
-from lamina.core.errors import ArgumentError, DTypeError, ShapeError, describe_value, explain
+from lamina.core.errors import ArgumentError, DTypeError, ShapeError, describe_value
 from lamina.core.naming import to_snake_case
 from lamina.core.types import Array, Nest
 from lamina.losses import Loss
@@ -87,11 +87,9 @@ class CompiledLoss:
         check_names(loss, losses.get, CROSSENTROPY)
         if not all(isinstance(each, (int, float, NoneType)) for each in nest.flatten(weights)):
             raise ArgumentError(
-                explain(
-                    "loss_weights holds something that is no number.",
-                    met=describe_value(weights),
-                    fix="it is the third argument of compile; give metrics=[...] by name",
-                )
+                "loss_weights holds something that is no number.",
+                met=describe_value(weights),
+                fix="it is the third argument of compile; give metrics=[...] by name",
             )
         self.given, self.weights, self.names = loss, weights, names
         self.terms: list[tuple[int, str, Loss, float | None]] = []
@@ -145,10 +143,8 @@ class CompiledLoss:
         if target is None:
             name = f" '{self.outputs.names[index]}'" if self.outputs.names else ""
             raise ArgumentError(
-                explain(
-                    f"There is a loss for the output{name}, but no targets.",
-                    fix="give y, or leave the loss of this output out",
-                )
+                f"There is a loss for the output{name}, but no targets.",
+                fix="give y, or leave the loss of this output out",
             )
 
     def __call__(self, y_true: Nest, y_pred: Nest, sample_weight: Nest = None) -> Array | None:
@@ -220,9 +216,9 @@ class CompiledMetrics:
         for given, _, what in self.given:
             if given is not None and not isinstance(given, (str, list, tuple, dict)):
                 raise ArgumentError(
-                    explain(f"{what} is a list, tuple or dict, not {describe_value(given)}.",
-                            fix=f"put it into a list: {what}=[...]")
-                )  # fmt: skip
+                    f"{what} is a list, tuple or dict, not {describe_value(given)}.",
+                    fix=f"put it into a list: {what}=[...]",
+                )
             check_names(given, metrics.get, ACCURACY + CROSSENTROPY)
         self.names = names
         self.entries: list[tuple[str, int, Any, bool]] = []
@@ -254,10 +250,8 @@ class CompiledMetrics:
         targets = y_true if y_true is None else self.outputs.spread(y_true, "y")
         if targets is None or targets[index] is None:
             raise ArgumentError(
-                explain(
-                    "There are metrics, but no targets to compare predictions with.",
-                    fix="give y, or compile without metrics for this output",
-                )
+                "There are metrics, but no targets to compare predictions with.",
+                fix="give y, or compile without metrics for this output",
             )
         return targets[index]
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import nest
-from lamina.core.errors import ArgumentError, DTypeError, ShapeError, describe_value, explain
+from lamina.core.errors import ArgumentError, DTypeError, ShapeError, describe_value
 from lamina.core.random import creation_key
 from lamina.core.settings import settings
 from lamina.core.types import Nest
@@ -60,19 +60,17 @@ def _to_array(value: Any, what: str) -> Any:
             array = np.asarray(value)
         except ValueError as error:
             raise ShapeError(
-                explain(f"{what} is ragged: its rows have different lengths.",
-                        fix="pad them to one length: lamina.utils.pad_sequences")
-            ) from error  # fmt: skip
+                f"{what} is ragged: its rows have different lengths.",
+                fix="pad them to one length: lamina.utils.pad_sequences",
+            ) from error
     if not isinstance(array, jax.Array) and array.dtype.kind not in "biufcV":
         text = array.dtype.kind in "USO" and array.size and isinstance(array.flat[0], (str, bytes))
         raise DTypeError(
-            explain(
-                f"{what} holds {'strings' if text else 'Python objects'}, not numbers.",
-                met=describe_value(array),
-                fix="turn text into numbers first: layers.StringLookup or TextVectorization"
-                if text
-                else "rows of different lengths? Pad them, or give one numeric array",
-            )
+            f"{what} holds {'strings' if text else 'Python objects'}, not numbers.",
+            met=describe_value(array),
+            fix="turn text into numbers first: layers.StringLookup or TextVectorization"
+            if text
+            else "rows of different lengths? Pad them, or give one numeric array",
         )
     if array.ndim == 0:
         raise ShapeError(f"{what} is one number: the first axis of data is that of the samples.")
@@ -102,11 +100,9 @@ def length_of(parts: dict[str, Nest]) -> int:
         raise ArgumentError("There is no data: x is None.")
     if len(set(lengths.values())) > 1:
         raise ShapeError(
-            explain(
-                "The arrays have different numbers of samples.",
-                met=", ".join(f"{name}: {size}" for name, size in lengths.items()),
-                rule="the first axis of x, y and sample_weight counts the same samples",
-            )
+            "The arrays have different numbers of samples.",
+            met=", ".join(f"{name}: {size}" for name, size in lengths.items()),
+            rule="the first axis of x, y and sample_weight counts the same samples",
         )
     size = next(iter(lengths.values()))
     if size == 0:
@@ -122,10 +118,10 @@ def class_weights(y: Any, class_weight: dict[Any, float]) -> np.ndarray:
     """
     if not all(isinstance(key, (int, np.integer)) for key in class_weight):
         raise ArgumentError(
-            explain("The keys of class_weight are class numbers.",
-                    met=f"keys {list(class_weight)[:8]}",
-                    fix="give {0: weight, 1: weight, ...}")
-        )  # fmt: skip
+            "The keys of class_weight are class numbers.",
+            met=f"keys {list(class_weight)[:8]}",
+            fix="give {0: weight, 1: weight, ...}",
+        )
     if y is None or nest.is_nested(y):
         raise ArgumentError(
             "class_weight needs one array of targets; for several outputs use sample_weight."
@@ -271,11 +267,9 @@ class StreamData:
         """The next batch, which stays the next one."""
         self._peeked = self._peeked or self._next()
         if self._peeked is None:
-            raise ArgumentError(
-                explain("The data gave no batch.",
+            raise ArgumentError("The data gave no batch.",
                         rule="a generator can be used up once; a list, or an object whose "
-                        "__iter__ starts anew, serves every epoch")
-            )  # fmt: skip
+                        "__iter__ starts anew, serves every epoch")  # fmt: skip
         return self._peeked
 
     def _next(self) -> Batch | None:
@@ -335,10 +329,8 @@ def source_of(
             )
     if not hasattr(x, "__iter__") and not hasattr(x, "__getitem__"):
         raise DTypeError(
-            explain(
-                f"x is no data: {describe_value(x)}.",
-                fix="give arrays, nests of arrays, a data frame, or an iterable of batches",
-            )
+            f"x is no data: {describe_value(x)}.",
+            fix="give arrays, nests of arrays, a data frame, or an iterable of batches",
         )
     return StreamData(x, steps, class_weight)
 
@@ -359,9 +351,8 @@ def split(parts: tuple[Nest, Nest, Nest], fraction: float) -> tuple[Any, Any]:
         raise ArgumentError(f"validation_split={fraction!r} must lie between 0 and 1.")
     if not is_arrays(parts[0]):
         raise ArgumentError(
-            explain("validation_split needs arrays; x yields batches.",
-                    fix="give validation_data")
-        )  # fmt: skip
+            "validation_split needs arrays; x yields batches.", fix="give validation_data"
+        )
     arrays = tuple(to_arrays(part, name) for part, name in zip(parts, PARTS, strict=True))
     size = length_of(dict(zip(PARTS, arrays, strict=True)))
     cut = math.floor(size * (1 - fraction))

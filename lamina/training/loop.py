@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
-from lamina.core.errors import ArgumentError, StateError, explain
+from lamina.core.errors import ArgumentError, StateError
 from lamina.core.types import Nest
 from lamina.training.callback import CallbackList, History, Kind, to_numbers
 from lamina.training.data import PARTS, ArrayData, StreamData, source_of, to_arrays
@@ -320,10 +320,8 @@ def need_compiled(model: Any, what: str) -> None:
     """Refuse to train or test what was not compiled."""
     if not model.compiled:
         raise StateError(
-            explain(
-                f"{model._who()}: {what} came before compile.",
-                fix='call model.compile(optimizer="adam", loss=...) first',
-            )
+            f"{model._who()}: {what} came before compile.",
+            fix='call model.compile(optimizer="adam", loss=...) first',
         )
 
 

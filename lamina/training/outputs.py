@@ -3,7 +3,7 @@
 from typing import Any
 
 from lamina.core import nest
-from lamina.core.errors import ArgumentError, describe_value, explain, unknown
+from lamina.core.errors import ArgumentError, describe_value, unknown
 from lamina.core.types import Nest
 
 
@@ -46,12 +46,10 @@ class Outputs:
             return [value]
         shown = ", ".join(map(repr, self.names)) or "unnamed"
         raise ArgumentError(
-            explain(
-                f"{what} does not fit the model's outputs.",
-                met=describe_value(value),
-                rule=f"the model has {self.size} output(s): {shown}",
-                fix=f"give {what} as a list with an item for each output, or as a dict by name",
-            )
+            f"{what} does not fit the model's outputs.",
+            met=describe_value(value),
+            rule=f"the model has {self.size} output(s): {shown}",
+            fix=f"give {what} as a list with an item for each output, or as a dict by name",
         )
 
     def _by_name(self, value: dict[str, Any], what: str) -> list[Any]:

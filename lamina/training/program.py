@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import binding, calling, nest
-from lamina.core.errors import ArgumentError, LaminaError, StateError, explain
+from lamina.core.errors import ArgumentError, LaminaError, StateError
 from lamina.core.fingerprint import ByIdentity, structure
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Array
@@ -48,11 +48,9 @@ def _own_step(kind: Kind) -> Callable[..., tuple[TrainState, Any]]:
         result = own(given, batch.data()) if len(signature(own).parameters) == 2 else None
         if not isinstance(result, tuple) or len(result) != 2:
             raise ArgumentError(
-                explain(
-                    f"{type(model).__name__}.{kind}_step has not the form of a step.",
-                    rule="it takes (state, data) and returns (logs, state); predict_step returns "
-                    "(outputs, non_trainable_variables)",
-                )
+                f"{type(model).__name__}.{kind}_step has not the form of a step.",
+                rule="it takes (state, data) and returns (logs, state); predict_step returns "
+                "(outputs, non_trainable_variables)",
             )
         value, new = result
         if kind == "predict":
@@ -183,9 +181,12 @@ def _keeps_rows(layer: Any) -> bool:
     for node in graph.nodes if graph is not None else ():
         if any(not x.shape or x.shape[0] is not None for x in node.outputs):
             return False
+        given = node.operation.arguments(*node.args, **node.kwargs)
+        if given.get("axis", 1) is None:  # all axes at once: flip, roll, cumsum
+            return False
         own = getattr(node.operation, "axis", None)
-        axes = nest.flatten([own, node.kwargs.get("axis"), *node.args])
         first = {0, *(-len(x.shape) for x in node.inputs)}
+        axes = nest.flatten([own, list(given.values())])
         if any(type(axis) is int and axis in first for axis in axes):
             return False
     return True
@@ -269,10 +270,8 @@ def _build_optimizer(model: Any) -> None:
     if [id(v) for v in known] != [id(v) for v in trainable]:
         names = {v.path for v in known} ^ {v.path for v in trainable}
         raise StateError(
-            explain(
-                f"The optimizer of {model._who()} was made for other variables.",
-                met=", ".join(sorted(names)[:8]) or "variables of another model",
-                rule="which variables are trained is settled by the first fit after compile",
-                fix="compile again, with a new optimizer, after changing `trainable` or layers",
-            )
+            f"The optimizer of {model._who()} was made for other variables.",
+            met=", ".join(sorted(names)[:8]) or "variables of another model",
+            rule="which variables are trained is settled by the first fit after compile",
+            fix="compile again, with a new optimizer, after changing `trainable` or layers",
         )

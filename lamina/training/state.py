@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import binding
-from lamina.core.errors import ArgumentError, ShapeError, explain
+from lamina.core.errors import ArgumentError, ShapeError
 from lamina.core.variable import materialize
 
 
@@ -42,11 +42,9 @@ def pairs(variables: TrainState, state: TrainState) -> list[tuple[Any, Any]]:
     for name, own, given in zip(TrainState._fields, variables, state, strict=True):
         if len(own) != len(given):
             raise ArgumentError(
-                explain(
-                    f"The state does not belong to this model: {name} has {len(given)} arrays.",
-                    rule=f"the model has {len(own)} variables there",
-                    fix="take the state from model.state() after compiling and building",
-                )
+                f"The state does not belong to this model: {name} has {len(given)} arrays.",
+                rule=f"the model has {len(own)} variables there",
+                fix="take the state from model.state() after compiling and building",
             )
     return [pair for part in zip(variables, state, strict=True)
             for pair in zip(*part, strict=True)]  # fmt: skip

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import binding, masking, nest
-from lamina.core.errors import ArgumentError, ShapeError, StateError, explain
+from lamina.core.errors import ArgumentError, ShapeError, StateError
 from lamina.core.types import Array, Nest
 from lamina.training.state import TrainState, pairs, variables_of
 
@@ -44,11 +44,9 @@ class Batch(NamedTuple):
             return cls(data)
         if len(data) > 3:
             raise ArgumentError(
-                explain(
-                    f"A batch of data has {len(data)} parts.",
-                    rule="it is x, (x, y) or (x, y, sample_weight)",
-                    fix="put several inputs into one tuple or dict: ((a, b), y)",
-                )
+                f"A batch of data has {len(data)} parts.",
+                rule="it is x, (x, y) or (x, y, sample_weight)",
+                fix="put several inputs into one tuple or dict: ((a, b), y)",
             )
         return cls(*data)
 
@@ -107,12 +105,10 @@ def total_loss(model: Any, batch: Batch, y_pred: Nest, training: bool) -> Array:
     if loss is None or jnp.shape(loss) != ():
         met = "None" if loss is None else f"an array of shape {jnp.shape(loss)}"
         raise ShapeError(
-            explain(
-                f"The loss of {model._who()} is not one number.",
-                met=met,
-                rule="training follows the gradient of a scalar",
-                fix="return a scalar from compute_loss, and use losses with a reduction",
-            )
+            f"The loss of {model._who()} is not one number.",
+            met=met,
+            rule="training follows the gradient of a scalar",
+            fix="return a scalar from compute_loss, and use losses with a reduction",
         )
     return jnp.asarray(loss)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina import optimizers
 from lamina.core import binding, registry, tracking
-from lamina.core.errors import ArgumentError, StateError, explain
+from lamina.core.errors import ArgumentError, StateError
 from lamina.core.settings import settings
 from lamina.core.tracebacks import folded
 from lamina.core.types import Array, Config, Nest
@@ -248,11 +248,9 @@ class Trainer:
         parts = [jnp.asarray(each) for each in [loss, *added] if each is not None]
         if not parts and training:
             raise StateError(
-                explain(
-                    f"{self._who()} has nothing to make small.",  # type: ignore[attr-defined]
-                    rule="training needs a loss: compiled, added by a layer, or computed by a step",
-                    fix='compile(loss="mse"), say',
-                )
+                f"{self._who()} has nothing to make small.",  # type: ignore[attr-defined]
+                rule="training needs a loss: compiled, added by a layer, or computed by a step",
+                fix='compile(loss="mse"), say',
             )
         return sum(parts[1:], parts[0]) if parts else jnp.zeros(())
 

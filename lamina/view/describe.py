@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 from typing import Any
 
-from lamina.core.errors import DTypeError, describe_value, explain
+from lamina.core.errors import DTypeError, describe_value
 from lamina.core.graph import Node
 from lamina.core.operation import FunctionOperation, Operation
 from lamina.core.symbolic import SymbolicTensor
@@ -65,7 +65,7 @@ def describe(
     drawn with '?' for what is not known.
     """
     if not is_layer(model):
-        raise DTypeError(explain("A picture is drawn of a model.", met=describe_value(model)))
+        raise DTypeError("A picture is drawn of a model.", met=describe_value(model))
     describer = _Describer(
         show_shapes, show_dtype, show_layer_names, expand_nested, show_layer_activations,
         show_trainable,

@@ -1,13 +1,12 @@
 """A ModelGraph as DOT text, for those who want graphviz; it is not needed to write it."""
 
 import os
-from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from lamina.core.errors import ArgumentError, explain
+from lamina.core.errors import ArgumentError
 from lamina.view.files import write_atomically
-from lamina.view.model_graph import Box, Direction, Edge, Group, ModelGraph
+from lamina.view.model_graph import Box, Direction, Edge, ModelGraph
 from lamina.view.style import THEMES
 
 
@@ -23,8 +22,7 @@ class DotNode:
 
     def get_label(self) -> str:
         """Its text."""
-        title = f"{self.box.name} ({self.box.label})" if self.box.name else self.box.label
-        return "\n".join([title, *(f"{k}: {v}" if k else v for k, v in self.box.rows)])
+        return self.box.text
 
 
 @dataclass(frozen=True)
@@ -65,11 +63,11 @@ class Dot:
             f"  graph [rankdir={self.direction}, dpi={self.dpi:g}, "
             f"splines={_quoted(self.splines)}];",
             '  node [shape=box, style="rounded,filled", fontname="Helvetica"];',
-            *self._members(),
+            *self._members(None, "  "),
         ]
-        for edge in self.graph.edges:
-            label = f" [label={_quoted(edge.label)}]" if edge.label else ""
-            lines.append(f"  {_quoted(edge.source)} -> {_quoted(edge.target)}{label};")
+        for edge in self.get_edges():
+            label = f" [label={_quoted(edge.edge.label)}]" if edge.edge.label else ""
+            lines.append(f"  {edge.get_source()} -> {edge.get_destination()}{label};")
         return "\n".join([*lines, "}", ""])
 
     __str__ = to_string
@@ -77,13 +75,9 @@ class Dot:
     def write(self, path: str | os.PathLike[str], format: str = "raw") -> bool:
         """Write the text to a file, whole or not at all. Pictures are made by `plot_model`."""
         if format not in ("raw", "dot"):
-            raise ArgumentError(
-                explain(
-                    f"A graph's DOT text cannot be written as {format!r}.",
-                    fix="plot_model(model, 'model.png') draws it, without graphviz",
-                )
-            )
-        write_atomically(Path(path), self.to_string().encode())
+            fix = "plot_model(model, 'model.png') draws it, without graphviz"
+            raise ArgumentError(f"A graph's DOT text cannot be written as {format!r}.", fix=fix)
+        write_atomically(path, self.to_string().encode())
         return True
 
     def get_nodes(self) -> list[DotNode]:
@@ -94,28 +88,19 @@ class Dot:
         """All edges."""
         return [DotEdge(edge) for edge in self.graph.edges]
 
-    def _members(self) -> list[str]:
-        boxes: dict[str | None, list[str]] = defaultdict(list)
-        groups: dict[str | None, list[Group]] = defaultdict(list)
+    def _members(self, group: str | None, indent: str) -> Iterator[str]:
         style = THEMES["light"]
         for node in self.get_nodes():
-            box = node.box
-            boxes[box.group].append(
-                f"{node.get_name()} [label={_quoted(node.get_label())}, "
-                f'fillcolor="{style.fill(box.kind)}", color="{style.stroke(box.kind)}"];'
-            )
-        for group in self.graph.groups:
-            groups[group.parent].append(group)
-
-        def inside(group: str | None, indent: str) -> list[str]:
-            lines = [indent + line for line in boxes[group]]
-            for inner in groups[group]:
-                lines.append(f"{indent}subgraph {_quoted('cluster_' + inner.id)} {{")
-                lines.append(f"{indent}  label={_quoted(inner.name)};")
-                lines += [*inside(inner.id, indent + "  "), indent + "}"]
-            return lines
-
-        return inside(None, "  ")
+            if node.box.group == group:
+                fill, stroke = style.fill(node.box.kind), style.stroke(node.box.kind)
+                colours = f'fillcolor="{fill}", color="{stroke}"'
+                yield f"{indent}{node.get_name()} [label={_quoted(node.get_label())}, {colours}];"
+        for inner in self.graph.groups:
+            if inner.parent == group:
+                yield f"{indent}subgraph {_quoted('cluster_' + inner.id)} {{"
+                yield f"{indent}  label={_quoted(inner.name)};"
+                yield from self._members(inner.id, indent + "  ")
+                yield indent + "}"
 
 
 def _quoted(text: str) -> str:

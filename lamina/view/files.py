@@ -1,10 +1,10 @@
 """Writing a file whole or not at all."""
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
-from lamina.core.errors import FileError, explain
+from lamina.core.errors import FileError
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> Path:
@@ -13,35 +13,19 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> Path:
     Raises a FileError when the folder is missing or the file cannot be written.
     """
     path = Path(path)
+    refusal, folder = f"Cannot write {str(path)!r}.", str(path.parent)
     if not path.parent.is_dir():
-        raise FileError(
-            explain(
-                f"Cannot write {str(path)!r}.",
-                met=f"there is no folder {str(path.parent)!r}",
-                fix=f"make it first: os.makedirs({str(path.parent)!r})",
-            )
-        )
-    temporary = ""
+        fix = f"make it first: os.makedirs({folder!r})"
+        raise FileError(refusal, met=f"there is no folder {folder!r}", fix=fix)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise FileError(explain(f"Cannot write {str(path)!r}.", met=str(error))) from error
-    except BaseException:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+        raise FileError(refusal, met=str(error)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
     return path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

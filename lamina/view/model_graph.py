@@ -3,10 +3,11 @@
 Everything that draws reads this and nothing else; `describe.py` makes it from a model.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from lamina.core.errors import GraphError, explain
+from lamina.core.errors import GraphError
 
 Kind: TypeAlias = Literal[
     "input", "dense", "conv", "recurrent", "attention", "norm", "pooling", "merge", "reshape",
@@ -28,6 +29,14 @@ class Box:
     kind: Kind = "op"
     rows: tuple[tuple[str, str], ...] = ()
     group: str | None = None
+
+    @property
+    def text(self) -> str:
+        """All that it says, a line for the name and one for each row."""
+        title = f"{self.name} ({self.label})" if self.name else self.label
+        return "\n".join(
+            [title, *(f"{key}: {value}" if key else value for key, value in self.rows)]
+        )
 
 
 @dataclass(frozen=True)
@@ -54,8 +63,8 @@ class ModelGraph:
     """A picture's content.
 
     >>> graph = ModelGraph("m", [Box("a", "Input"), Box("b", "Dense")], [Edge("a", "b")])
-    >>> graph.check().ancestors("a")
-    []
+    >>> graph.check().enclosing()
+    {'a': [], 'b': []}
     """
 
     name: str
@@ -65,37 +74,28 @@ class ModelGraph:
 
     def check(self) -> "ModelGraph":
         """Itself, if every id is unique and known; else a GraphError that says which is not."""
-        seen: set[str] = set()
-        for each in [*self.boxes, *self.groups]:
-            if each.id in seen:
-                raise GraphError(explain(f"Two parts of the graph have the id {each.id!r}."))
-            seen.add(each.id)
-        boxes = {box.id for box in self.boxes}
-        groups = {group.id for group in self.groups}
-        for edge in self.edges:
-            for end in (edge.source, edge.target):
-                if end not in boxes:
-                    raise GraphError(explain(f"An edge ends at {end!r}, which is not a box."))
-        for owner in [box.group for box in self.boxes] + [group.parent for group in self.groups]:
-            if owner is not None and owner not in groups:
-                raise GraphError(explain(f"{owner!r} is not a group of the graph."))
+        boxes, groups = ([each.id for each in parts] for parts in (self.boxes, self.groups))
+        owners = {box.group for box in self.boxes} | {group.parent for group in self.groups}
+        ends = {end for edge in self.edges for end in (edge.source, edge.target)}
+        for name, count in Counter([*boxes, *groups]).items():
+            if count > 1:
+                raise GraphError(f"Two parts of the graph have the id {name!r}.")
+        for name in sorted(ends - set(boxes)):
+            raise GraphError(f"An edge ends at {name!r}, which is not a box.")
+        for name in owners - {None, *groups}:
+            raise GraphError(f"{name!r} is not a group of the graph.")
         return self
 
-    def ancestors(self, box: str) -> list[str]:
-        """The groups around a box, the innermost first."""
-        return self.enclosing()[box]
-
     def enclosing(self) -> dict[str, list[str]]:
-        """For every box, the groups around it, the innermost first."""
+        """For every box and group the groups around it, the innermost first."""
         parents = {group.id: group.parent for group in self.groups}
-        around: dict[str | None, list[str]] = {None: []}
-        for start in parents:
+        around: dict[str, list[str]] = {}
+        for each, owner in [*parents.items(), *((box.id, box.group) for box in self.boxes)]:
             chain: list[str] = []
-            at: str | None = start
-            while at is not None:
-                if at in chain:
-                    raise GraphError(explain(f"Group {at!r} lies inside itself."))
-                chain.append(at)
-                at = parents[at]
-            around[start] = chain
-        return {box.id: around[box.group] for box in self.boxes}
+            while owner is not None:
+                if owner == each or owner in chain:
+                    raise GraphError(f"Group {owner!r} lies inside itself.")
+                chain.append(owner)
+                owner = parents[owner]
+            around[each] = chain
+        return around

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lamina.core.errors import ArgumentError, explain, nearest, unknown
+from lamina.core.errors import ArgumentError, nearest, unknown
 from lamina.view.describe import describe
 from lamina.view.files import write_atomically
 from lamina.view.model_graph import Direction, ModelGraph
@@ -166,12 +166,10 @@ def _format(path: str | os.PathLike[str]) -> str:
     kind = suffix[1:].lower() or "png"
     if kind not in FORMATS:
         raise ArgumentError(
-            explain(
-                f"A picture cannot be written as {suffix!r}.",
-                met=f"to_file={str(path)!r}",
-                rule="the file's ending says the format",
-                fix="end it with .png, .svg or .dot",
-            )
+            f"A picture cannot be written as {suffix!r}.",
+            met=f"to_file={str(path)!r}",
+            rule="the file's ending says the format",
+            fix="end it with .png, .svg or .dot",
         )
     return kind
 

@@ -5,29 +5,16 @@ accents differ in lightness as well as in hue, and no meaning rests on red again
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from lamina.core.errors import unknown
 from lamina.view.model_graph import Kind
 
-ThemeName: TypeAlias = Literal["light", "dark"]
-
 ACCENTS: dict[Kind, str] = {
-    "input": "#5b6f82",
-    "dense": "#2a6fb0",
-    "conv": "#c8740f",
-    "recurrent": "#7d4fb3",
-    "attention": "#b8457a",
-    "norm": "#9a8a12",
-    "pooling": "#c9502e",
-    "merge": "#1b8a67",
-    "reshape": "#7a7a7a",
-    "activation": "#1d8ba0",
-    "regularisation": "#8d6b4b",
-    "op": "#6b7684",
-    "output": "#33475b",
-    "model": "#4954ad",
-}
+    "input": "#5b6f82", "dense": "#2a6fb0", "conv": "#c8740f", "recurrent": "#7d4fb3",
+    "attention": "#b8457a", "norm": "#9a8a12", "pooling": "#c9502e", "merge": "#1b8a67",
+    "reshape": "#7a7a7a", "activation": "#1d8ba0", "regularisation": "#8d6b4b", "op": "#6b7684",
+    "output": "#33475b", "model": "#4954ad",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

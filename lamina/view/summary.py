@@ -13,7 +13,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.errors import ArgumentError, DTypeError, describe_value, explain, nearest
+from lamina.core.errors import ArgumentError, DTypeError, describe_value, nearest
 from lamina.core.operation import FunctionOperation, Operation
 from lamina.core.tracking import is_layer, unique
 from lamina.core.variable import Variable
@@ -52,7 +52,7 @@ def summary_rows(
         ArgumentError: when a pattern matches no layer.
     """
     if not is_layer(model):
-        raise DTypeError(explain("A summary is made of a model.", met=describe_value(model)))
+        raise DTypeError("A summary is made of a model.", met=describe_value(model))
     rows: list[Row] = []
     _collect(model, expand_nested, 0, rows)
     return _between(rows, layer_range)

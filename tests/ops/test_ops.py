@@ -27,7 +27,11 @@ def test_documented_and_typed(name):
     assert all(each.annotation is not each.empty for each in parameters)
 
 
-@pytest.mark.parametrize("make", [list, np.array, jnp.array, Variable, lambda x: x], ids=["list", "NumPy", "jax", "Variable", "same"])
+@pytest.mark.parametrize(
+    "make",
+    [list, np.array, jnp.array, Variable, lambda x: x],
+    ids=["list", "NumPy", "jax", "Variable", "same"],
+)
 def test_whatever_holds_numbers(make):
     x = make([1.0, 4.0])
     np.testing.assert_array_equal(ops.sqrt(x), [1, 2])

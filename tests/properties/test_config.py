@@ -1,11 +1,17 @@
-"""A layer's config: JSON takes it, it rebuilds the layer, and the round trip changes nothing."""
+"""A config: JSON takes it, it rebuilds what it is of, and the round trip changes nothing."""
 
 import json
+from typing import Any
 
 import numpy as np
+import pytest
 from catalogue import LayerRow, each_layer
+from catalogue_losses import LOSSES
+from catalogue_metrics import METRICS, VALUES
+from catalogue_optimizers import OPTIMIZERS
 from numpy.testing import assert_array_equal
 
+from lamina import losses, metrics, optimizers
 from lamina.layers import deserialize, serialize
 
 
@@ -45,3 +51,19 @@ def test_changed_attributes_are_saved(row: LayerRow) -> None:
     rebuilt = type(layer).from_config(layer.get_config())
     for name, value in row.change.items():
         assert getattr(rebuilt, name) == value
+
+
+ROOMS = {losses: LOSSES, metrics: METRICS + VALUES, optimizers: OPTIMIZERS}
+
+
+@pytest.mark.parametrize(
+    ("room", "row"),
+    [pytest.param(room, row, id=str(row)) for room, rows in ROOMS.items() for row in rows],
+)
+def test_losses_metrics_and_optimizers(room: Any, row: Any) -> None:
+    thing = row.make()
+    stored = json.loads(json.dumps(room.serialize(thing)))
+    rebuilt = room.deserialize(stored)
+    assert type(rebuilt) is type(thing)
+    assert json.loads(json.dumps(room.serialize(rebuilt))) == stored
+    assert type(thing).from_config(thing.get_config()).get_config() == thing.get_config()

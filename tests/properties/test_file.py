@@ -1,13 +1,16 @@
-"""A layer in a model, saved and loaded: equal config, weights, results, and state of chance."""
+"""A layer or op in a model, kept and loaded: equal config, weights, results, state of chance."""
 
 from pathlib import Path
 
+import jax
 import numpy as np
+import pytest
 from catalogue import LayerRow, each_layer
+from catalogue_ops import OpRow, each_op
 from numpy.testing import assert_array_equal
 
 from lamina.layers import Input
-from lamina.models import Model
+from lamina.models import Model, model_from_json
 from lamina.saving import load_model
 
 
@@ -29,3 +32,16 @@ def test_save_and_load(row: LayerRow, tmp_path: Path) -> None:
     assert_array_equal(loaded(row.inputs), expected)
     noisy, again = (each(row.inputs, training=True) for each in (layer, twin))
     assert_array_equal(noisy, again)
+
+
+@each_op
+def test_op_as_a_step(row: OpRow) -> None:
+    if row.by_value or not row.arrays or row.name in ("shape", "size", "ndim"):
+        pytest.skip("of no arrays, or no step")
+    inputs = row.map(lambda x: Input(batch_shape=x.shape, dtype=x.dtype))
+    model = Model(inputs, row(inputs))
+    loaded = model_from_json(model.to_json())
+    assert loaded.to_json() == model.to_json()
+    results = (jax.tree.leaves(each(row.arrays)) for each in (loaded, model))
+    for a, b in zip(*results, strict=True):
+        assert_array_equal(a, b)

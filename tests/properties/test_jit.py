@@ -1,7 +1,10 @@
-"""A layer under `jax.jit`, as an argument and closed over, gives what it gives outside."""
+"""Under `jax.jit` everything gives what it gives outside; layers as arguments or closed over."""
 
 import jax
+import pytest
 from catalogue import LayerRow, each_layer
+from catalogue_ops import OpRow, each_op_once
+from catalogue_losses import LossRow, each_loss
 from numpy.testing import assert_allclose
 
 
@@ -40,3 +43,18 @@ def test_layers_built_alike_share_one_compilation(row: LayerRow) -> None:
         layer(row.inputs)
         call(layer, row.inputs)
     assert count == 1
+
+
+@each_op_once
+def test_op(row: OpRow) -> None:
+    if row.by_value:
+        pytest.skip("its result has a shape that depends on values")
+    found = jax.tree.leaves(jax.jit(row)(row.arrays))
+    for a, b in zip(found, jax.tree.leaves(row()), strict=True):
+        assert_allclose(a, b, rtol=2e-5, atol=1e-5)
+
+
+@each_loss
+def test_loss(row: LossRow) -> None:
+    loss = row.make()
+    assert_allclose(jax.jit(loss)(row.true, row.pred), loss(row.true, row.pred), rtol=1e-5)

@@ -1,10 +1,14 @@
-"""What a layer says about shapes and dtypes agrees with what it does."""
+"""What layers and ops say about shapes and dtypes agrees with what they do."""
 
 from typing import Any
 
+import jax
+import pytest
 from catalogue import LayerRow, each_layer
+from catalogue_ops import OpRow, each_op
 
-from lamina.core.errors import ShapeError
+from lamina.core.errors import LaminaError, ShapeError
+from lamina.core.symbolic import SymbolicTensor
 from lamina.layers import Input
 
 
@@ -51,3 +55,22 @@ def test_compute_output_shape(row: LayerRow) -> None:
     layer = row.make()
     shapes = row.map(lambda x: (None, *x.shape[1:]))
     assert layer.compute_output_shape(shapes) == (None, *row.make()(row.inputs).shape[1:])
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "first axis unknown"])
+@each_op
+def test_op(row: OpRow, known: bool) -> None:
+    if row.by_value or not row.arrays or row.name in ("shape", "size", "ndim"):
+        pytest.skip("of no arrays, or it gives no symbolic tensors")
+    shapes = row.map(lambda x: x.shape if known else (None,) * min(x.ndim, 1) + x.shape[1:])
+    dtypes = row.map(lambda x: x.dtype.name)
+    try:
+        symbolic = row([*map(SymbolicTensor, shapes, dtypes)])
+    except LaminaError:  # the axis has to be known here: a matrix's rows, say
+        assert not known
+        return
+    real = jax.eval_shape(row, row.arrays)
+    leaves = (jax.tree.leaves(each) for each in (symbolic, real))
+    for a, b in zip(*leaves, strict=True):
+        assert agrees(a, b)
+        assert not known or a.shape == b.shape

@@ -3,6 +3,7 @@
 import jax
 import pytest
 from catalogue import LayerRow, each_layer
+from catalogue_ops import OpRow, each_op
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -27,3 +28,10 @@ def test_a_first_call_inside_jit_leaves_no_tracers(row: LayerRow) -> None:
     for variable in layer.variables:
         assert not isinstance(variable.value, jax.core.Tracer)
     layer(row.inputs)
+
+
+@each_op
+def test_op_leaks_nothing(row: OpRow) -> None:
+    if not row.by_value:
+        with jax.checking_leaks():
+            jax.eval_shape(row, row.arrays)

@@ -1,9 +1,11 @@
-"""A layer under `jax.vmap`: over examples, and over an ensemble of layers built alike."""
+"""Under `jax.vmap`: ops and layers over examples, and an ensemble of layers built alike."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from catalogue import LayerRow, each_layer
+from catalogue_ops import OpRow, each_op_once
 from numpy.testing import assert_allclose
 
 
@@ -22,3 +24,14 @@ def test_over_layers(row: LayerRow) -> None:
     stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *layers)
     found = jax.vmap(lambda layer: layer(row.inputs), axis_size=2)(stack)
     assert_allclose(found, jnp.stack(expected), atol=1e-5)
+
+
+@each_op_once
+def test_op_equals_a_loop(row: OpRow) -> None:
+    if row.by_value or not row.arrays:
+        pytest.skip("of no arrays, or its result has a shape that depends on values")
+    examples = [row.arrays, row.map(np.flip)]
+    found = jax.jit(jax.vmap(row))([np.stack(each) for each in zip(*examples, strict=True)])
+    expected = [jax.tree.leaves(row(each)) for each in examples]
+    for a, *each in zip(jax.tree.leaves(found), *expected, strict=True):
+        assert_allclose(a, np.stack(each), rtol=2e-5, atol=1e-5)
