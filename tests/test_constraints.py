@@ -21,5 +21,5 @@ def test_what_get_takes():
     assert constraints.get(None) is None
     assert constraints.get("UnitNorm").axis == 0
     assert constraints.get({"class_name": "max_norm", "config": {"max_value": 1}}).max_value == 1
-    with pytest.raises(ValueError, match="Did you mean 'MaxNorm'"):
+    with pytest.raises(ValueError, match="Did you mean 'max_norm'"):
         constraints.get("maxnorm")
