@@ -24,6 +24,6 @@ __all__ = [
     "disable_interactive_logging", "enable_interactive_logging", "get_custom_objects",
     "get_registered_name", "get_registered_object", "is_interactive_logging_enabled",
     "is_keras_tensor", "model_to_dot", "normalize", "pad_sequences", "plot_model",
-    "register_keras_serializable", "serialize_keras_object", "set_random_seed",
-    "standardize_dtype", "to_categorical",
+    "register_keras_serializable", "serialize_keras_object", "set_random_seed", "standardize_dtype",
+    "to_categorical",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ UNIT = LABELS[:, 0], REAL[0][:, 0] / np.linalg.norm(REAL[0][:, 0], axis=-1, keep
 TEXT = np.array([[1, 2, 0], [3, 3, 1], [4, 0, 0], [0, 0, 0]]), RNG.normal(size=(4, 7, 5))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LossRow:
     """A loss, its constructor's arguments, and what it compares."""
 

@@ -36,7 +36,7 @@ LOGITS = [(y, np.log(p)) for y, p in SPARSE]
 BEST = batches(lambda: (RNG.integers(0, C, N), np.argsort(RNG.normal(size=(N, C)))))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MetricRow:
     """A metric, its constructor's arguments, and batches: of targets and predictions, or values."""
 

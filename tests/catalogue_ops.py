@@ -71,7 +71,7 @@ BY_VALUE = {"nonzero", "unique", "bincount"}
 """Ops with results whose shapes depend on values."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OpRow:
     """An op and its arguments; the NumPy arrays among them, at any depth, are its inputs."""
 

@@ -16,7 +16,7 @@ START = [RNG.normal(size=shape).astype("float32") for shape in SHAPES]
 GRADS = [[RNG.normal(size=shape).astype("float32") for shape in SHAPES] for _ in range(3)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OptimizerRow:
     """An optimizer and its constructor's arguments."""
 

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from lamina.core import registry
-from lamina.core.errors import ArgumentError, describe_value, unknown
+from lamina.core import lookup, registry
 from lamina.core.types import CustomObjects
 from lamina.losses.loss import Loss
 from lamina.losses.losses import (
@@ -59,55 +58,18 @@ from lamina.ops.formulas import (
 )
 
 __all__ = [
-    "CTC",
-    "BinaryCrossentropy",
-    "BinaryFocalCrossentropy",
-    "CategoricalCrossentropy",
-    "CategoricalFocalCrossentropy",
-    "CategoricalGeneralizedCrossEntropy",
-    "CategoricalHinge",
-    "Circle",
-    "CosineSimilarity",
-    "Dice",
-    "Hinge",
-    "Huber",
-    "KLDivergence",
-    "LogCosh",
-    "Loss",
-    "MeanAbsoluteError",
-    "MeanAbsolutePercentageError",
-    "MeanSquaredError",
-    "MeanSquaredLogarithmicError",
-    "Poisson",
-    "SparseCategoricalCrossentropy",
-    "SquaredHinge",
-    "Tversky",
-    "binary_crossentropy",
-    "binary_focal_crossentropy",
-    "categorical_crossentropy",
-    "categorical_focal_crossentropy",
-    "categorical_generalized_cross_entropy",
-    "categorical_hinge",
-    "circle",
-    "cosine_similarity",
-    "ctc",
-    "deserialize",
-    "dice",
-    "get",
-    "hinge",
-    "huber",
-    "kl_divergence",
-    "log_cosh",
-    "mean_absolute_error",
-    "mean_absolute_percentage_error",
-    "mean_squared_error",
-    "mean_squared_logarithmic_error",
-    "poisson",
-    "serialize",
-    "sparse_categorical_crossentropy",
-    "squared_hinge",
-    "tversky",
-]
+    "CTC", "BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy", "CategoricalGeneralizedCrossEntropy", "CategoricalHinge",
+    "Circle", "CosineSimilarity", "Dice", "Hinge", "Huber", "KLDivergence", "LogCosh", "Loss",
+    "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredError",
+    "MeanSquaredLogarithmicError", "Poisson", "SparseCategoricalCrossentropy", "SquaredHinge",
+    "Tversky", "binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy",
+    "categorical_focal_crossentropy", "categorical_generalized_cross_entropy", "categorical_hinge",
+    "circle", "cosine_similarity", "ctc", "deserialize", "dice", "get", "hinge", "huber",
+    "kl_divergence", "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error",
+    "mean_squared_error", "mean_squared_logarithmic_error", "poisson", "serialize",
+    "sparse_categorical_crossentropy", "squared_hinge", "tversky",
+]  # fmt: skip
 
 _KNOWN: dict[str, Any] = {
     **FORMULAS,
@@ -126,21 +88,7 @@ def get(identifier: Any) -> Any:
     Raises:
         UnknownNameError: for a name that is no loss, with the nearest one.
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, dict):
-        return deserialize(identifier)
-    if isinstance(identifier, str):
-        found = registry.registered_object(identifier) or _KNOWN.get(identifier)
-        if found is None:
-            raise unknown("loss", identifier, [n for n in _KNOWN if n.islower()])
-        identifier = found
-    if not callable(identifier):
-        raise ArgumentError(
-            f"This is no loss: {describe_value(identifier)}.",
-            fix="give a name, a Loss, or a function of y_true and y_pred",
-        )
-    return identifier() if isinstance(identifier, type) else identifier
+    return lookup.find(identifier, "loss", _KNOWN)
 
 
 def serialize(loss: Loss | Callable[..., Any]) -> Any:
@@ -152,6 +100,4 @@ def deserialize(name: Any, custom_objects: CustomObjects = None) -> Any:
     """The loss that `serialize` wrote; a name stands for itself."""
     if isinstance(name, str):
         return registry.registered_object(name, custom_objects) or get(name)
-    if "module" not in name and name.get("class_name") in _KNOWN:
-        name = {"module": "keras.losses", **name}
-    return registry.deserialize(name, custom_objects)
+    return lookup.from_config(name, _KNOWN, custom_objects)

@@ -14,27 +14,10 @@ from lamina.optimizers.optimizer import OptimizerState as OptimizerState
 from lamina.optimizers.wrappers import LossScaleOptimizer, OptaxOptimizer
 
 __all__ = [
-    "SGD",
-    "Adadelta",
-    "Adafactor",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Ftrl",
-    "Lamb",
-    "Lion",
-    "LossScaleOptimizer",
-    "Muon",
-    "Nadam",
-    "Optimizer",
-    "RMSprop",
-    "ScheduleFreeAdamW",
-    "deserialize",
-    "get",
-    "schedules",
-    "serialize",
-]
+    "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion",
+    "LossScaleOptimizer", "Muon", "Nadam", "Optimizer", "RMSprop", "ScheduleFreeAdamW",
+    "deserialize", "get", "schedules", "serialize",
+]  # fmt: skip
 
 _KNOWN: dict[str, Any] = {
     name.lower(): thing

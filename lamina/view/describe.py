@@ -1,8 +1,9 @@
 """A model, or any layer, as a ModelGraph."""
 
 import re
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from lamina.core.errors import DTypeError, describe_value
 from lamina.core.graph import Node
@@ -18,81 +19,65 @@ KINDS: list[tuple[str, Kind]] = [
     (r"LSTM|GRU|RNN|Bidirectional", "recurrent"),
     (r"Normalization$|^Rescaling$", "norm"),
     (r"Pool", "pooling"),
-    (r"Conv", "conv"),
+    (r"Conv(?!ert)", "conv"),
     (r"^(Add|Subtract|Multiply|Average|Maximum|Minimum|Concatenate|Dot|Merge)$", "merge"),
+    (r"^(Stack|Matmul)$", "merge"),
     (r"Dropout|Noise|ActivityRegularization|Masking", "regularisation"),
     (r"Reshape|Flatten|Permute|RepeatVector|Cropping|ZeroPadding|UpSampling", "reshape"),
-    (r"Activation|ReLU|ReLu|^(ELU|Softmax)$", "activation"),
+    (r"^(Transpose|Squeeze|ExpandDims)$", "reshape"),
+    (r"Activation|ReL[Uu]|^(ELU|Softmax|Relu|Sigmoid|Tanh)$", "activation"),
     (r"Dense|Embedding", "dense"),
 ]
-"""Patterns of class names, and the family that they are drawn as; the first match counts."""
-
-OPS: dict[str, Kind] = {
-    "add": "merge", "subtract": "merge", "multiply": "merge", "concatenate": "merge",
-    "stack": "merge", "maximum": "merge", "minimum": "merge", "matmul": "merge",
-    "reshape": "reshape", "transpose": "reshape", "squeeze": "reshape", "expand_dims": "reshape",
-    "relu": "activation", "softmax": "activation", "sigmoid": "activation", "tanh": "activation",
-}  # fmt: skip
+"""Patterns of class labels, and the family that they are drawn as; the first match counts."""
 
 
 def kind_of(step: Operation) -> Kind:
-    """The family of a step, by the name of its class or of one that the class extends."""
-    label = class_label(step)
-    if isinstance(step, FunctionOperation):
-        kind = OPS.get(label, "op")
-        alone = not step._nodes or len(step._nodes[0].inputs) < 2
-        return "op" if kind == "merge" and alone else kind
-    for cls in type(step).__mro__:
-        for pattern, kind in KINDS:
-            if re.search(pattern, cls.__name__):
-                return kind
-    holds_layers = is_layer(step) and (is_model(step) or step._sublayers())  # type: ignore[attr-defined]
-    return "model" if holds_layers else "op"
+    """The family of a step, by its label or the name of a class that its class extends."""
+    names = [class_label(step), *(cls.__name__ for cls in type(step).__mro__)]
+    found = (kind for name in names for pattern, kind in KINDS if re.search(pattern, name))
+    kind = next(found, "op")
+    if isinstance(step, FunctionOperation) and kind == "merge":
+        return "merge" if step._nodes and len(step._nodes[0].inputs) > 1 else "op"
+    if kind == "op" and is_layer(step) and (is_model(step) or step._sublayers()):  # type: ignore[attr-defined]
+        return "model"
+    return kind
 
 
-def describe(
-    model: Any,
-    show_shapes: bool = False,
-    show_dtype: bool = False,
-    show_layer_names: bool = False,
-    expand_nested: bool = False,
-    show_layer_activations: bool = False,
-    show_trainable: bool = False,
-) -> ModelGraph:
+def describe(model: Any, **shown: Any) -> ModelGraph:
     """What is drawn of a model: a box per step, an edge per tensor, a group per nested model.
 
     A layer that is used several times is one box, which says so. A model that is not built yet is
     drawn with '?' for what is not known.
+
+    Args:
+        **shown: What to show: the first six of `plot_model`'s arguments of that kind.
     """
     if not is_layer(model):
         raise DTypeError("A picture is drawn of a model.", met=describe_value(model))
-    describer = _Describer(
-        show_shapes, show_dtype, show_layer_names, expand_nested, show_layer_activations,
-        show_trainable,
-    )  # fmt: skip
+    describer = _Describer(ModelGraph(model.name), **shown)
     describer.level(model, None, "")
     if not describer.graph.boxes:
         describer.graph.boxes.append(describer.box(model, [], "model", None))
-    describer.graph.name = model.name
     return describer.graph
 
 
-class _Ports:
+class _Ports(NamedTuple):
     """The boxes where a nested model's tensors go in and come out, by number."""
 
-    def __init__(self, inputs: list[str], outputs: list[tuple[str, int]]) -> None:
-        self.inputs = inputs
-        self.outputs = outputs
+    inputs: list[str]
+    outputs: list[tuple[str, int]]
 
 
+@dataclass
 class _Describer:
-    def __init__(
-        self, shapes: bool, dtype: bool, names: bool, nested: bool, activations: bool, train: bool
-    ) -> None:
-        self.shapes, self.dtype, self.names = shapes, dtype, names
-        self.nested, self.activations, self.train = nested, activations, train
-        self.graph = ModelGraph("")
-        self.taken: set[str] = set()
+    graph: ModelGraph
+    show_shapes: bool = False
+    show_dtype: bool = False
+    show_layer_names: bool = False
+    expand_nested: bool = False
+    show_layer_activations: bool = False
+    show_trainable: bool = False
+    taken: set[str] = field(default_factory=set)
 
     def level(self, layer: Any, group: str | None, prefix: str) -> _Ports:
         """Add the steps of a layer and what flows between them."""
@@ -101,7 +86,7 @@ class _Describer:
         for step in flow.steps:
             own, nodes = flow.own(step), flow.nodes_of(step)
             identity = self._unique(prefix + own.name)
-            if self.nested and is_model(own) and own._sublayers():
+            if self.expand_nested and is_model(own) and own._sublayers():
                 times = f" (called {len(nodes)} times)" if len(nodes) > 1 else ""
                 self.graph.groups.append(Group(identity, own.name + times, group))
                 inside[id(step)] = self.level(own, identity, identity + "/")
@@ -152,28 +137,24 @@ class _Describer:
 
     def box(self, step: Any, nodes: list[Node], identity: str, group: str | None) -> Box:
         """One step as a box with the rows that were asked for."""
-        kind = kind_of(step)
+        kind, name = kind_of(step), step.name if self.show_layer_names else ""
         outputs = [x for node in nodes for x in node.outputs]
         rows: list[tuple[str, str]] = []
-        if self.shapes:
-            given = [x.shape for node in nodes for x in node.inputs]
-            if kind != "input":
-                rows.append(("input", shapes_text(given)))
+        if self.show_shapes and kind != "input":
+            rows.append(("input", shapes_text([x.shape for node in nodes for x in node.inputs])))
+        if self.show_shapes:
             rows.append(("output", shapes_text([x.shape for x in outputs])))
-        if self.dtype:
+        if self.show_dtype:
             kinds = dict.fromkeys(x.dtype for x in outputs)
             rows.append(("dtype", ", ".join(kinds) or str(getattr(step, "dtype", "?"))))
-        if self.activations and getattr(step, "activation", None) is not None:
-            rows.append(("activation", activation_name(step.activation)))
-        if self.train and is_layer(step) and kind != "input":
+        function = getattr(step, "activation", None)
+        if self.show_layer_activations and function is not None:
+            named = getattr(function, "__name__", None) or getattr(function, "name", None)
+            rows.append(("activation", str(named or type(function).__name__)))
+        if self.show_trainable and is_layer(step) and kind != "input":
             rows.append(("trainable", "yes" if step.trainable else "no"))
         if len(nodes) > 1:
             rows.append(("", f"called {len(nodes)} times"))
-        name = step.name if self.names else ""
+        if isinstance(step, FunctionOperation) and name == step.function:
+            name = ""  # the label says it
         return Box(identity, class_label(step), name, kind, tuple(rows), group)
-
-
-def activation_name(activation: Any) -> str:
-    """The name of an activation function or layer."""
-    name = getattr(activation, "__name__", None) or getattr(activation, "name", None)
-    return str(name or type(activation).__name__)

@@ -1,6 +1,6 @@
 """What a layer is made of, for pictures and tables: its steps, and the tensors between them."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,20 +73,17 @@ def _traced(layer: Any) -> Graph | None:
     shapes = layer._lamina.build_shapes
     if not layer.built or not shapes or not layer._sublayers():
         return None
-    counts, layers = dict(naming._counts), layer._flatten_layers()
-    called = {id(each): len(each._nodes) for each in layers}
-    try:
+    called = [(each, len(each._nodes)) for each in layer._flatten_layers()]
+    with naming.kept():
         for unknown_batch in (True, False):
             try:
                 return _call(layer, shapes, unknown_batch)
             except Exception:
                 continue
-        return None
-    finally:
-        for each in layers:
-            del each._nodes[called[id(each)] :]
-        naming._counts.clear()
-        naming._counts.update(counts)
+            finally:
+                for each, count in called:
+                    del each._nodes[count:]
+    return None
 
 
 def _call(layer: Any, shapes: dict[str, Any], unknown_batch: bool) -> Graph:
@@ -111,14 +108,14 @@ def _call(layer: Any, shapes: dict[str, Any], unknown_batch: bool) -> Graph:
 
 
 def class_label(step: Operation) -> str:
-    """The class of a step as people call it; an op's is its function's name.
+    """The class of a step as people call it; for an op its function, written as a class.
 
-    >>> class_label(FunctionOperation("add"))
-    'add'
+    >>> class_label(FunctionOperation("true_divide"))
+    'TrueDivide'
     """
-    if isinstance(step, Entry):
-        return "Input"
-    return step.function if isinstance(step, FunctionOperation) else type(step).__name__
+    if isinstance(step, FunctionOperation):
+        return "".join(part.capitalize() for part in step.function.split("_"))
+    return "Input" if isinstance(step, Entry) else type(step).__name__
 
 
 def is_model(step: Operation) -> bool:
@@ -132,7 +129,5 @@ def shapes_text(shapes: list[Shape]) -> str:
     >>> shapes_text([(None, 3), (None, 3), (2,)])
     '2 × (None, 3), (2,)'
     """
-    counts: dict[str, int] = defaultdict(int)
-    for shape in shapes:
-        counts[str(tuple(shape))] += 1
+    counts = Counter(str(tuple(shape)) for shape in shapes)
     return ", ".join(f"{n} × {s}" if n > 1 else s for s, n in counts.items()) or "?"

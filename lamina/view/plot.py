@@ -123,9 +123,14 @@ def plot_model(
     theme = kwargs.pop("theme", "light")
     _reject(kwargs, "plot_model")
     graph = describe(
-        model, show_shapes, show_dtype, show_layer_names, expand_nested, show_layer_activations,
-        show_trainable,
-    )  # fmt: skip
+        model,
+        show_shapes=show_shapes,
+        show_dtype=show_dtype,
+        show_layer_names=show_layer_names,
+        expand_nested=expand_nested,
+        show_layer_activations=show_layer_activations,
+        show_trainable=show_trainable,
+    )
     picture = Picture(graph, direction, dpi, theme)
     if to_file is not None:
         picture.save(to_file)
@@ -153,9 +158,14 @@ def model_to_dot(
     direction = _direction(rankdir)
     _reject(kwargs, "model_to_dot")
     graph = describe(
-        model, show_shapes, show_dtype, show_layer_names, expand_nested, show_layer_activations,
-        show_trainable,
-    )  # fmt: skip
+        model,
+        show_shapes=show_shapes,
+        show_dtype=show_dtype,
+        show_layer_names=show_layer_names,
+        expand_nested=expand_nested,
+        show_layer_activations=show_layer_activations,
+        show_trainable=show_trainable,
+    )
     from lamina.view.dot import Dot
 
     return Dot(graph, direction, dpi, subgraph, splines)

@@ -3,8 +3,8 @@
 import jax
 import pytest
 from catalogue import LayerRow, each_layer
-from catalogue_ops import OpRow, each_op_once
 from catalogue_losses import LossRow, each_loss
+from catalogue_ops import OpRow, each_op_once
 from numpy.testing import assert_allclose
 
 

@@ -1,4 +1,4 @@
-"""Weights and masks of losses: of samples or of positions, and what is masked counts for nothing."""
+"""Weights and masks of losses, of samples or of positions: what is masked counts for nothing."""
 
 import jax.numpy as jnp
 import numpy as np

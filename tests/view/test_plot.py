@@ -158,7 +158,7 @@ def test_ops_are_boxes():
     x = keras.Input((4,), name="x")
     graph = describe(keras.Model(x, keras.ops.relu(x + 1) * x))
     assert {box.label: box.kind for box in graph.boxes} == {
-        "InputLayer": "input", "add": "op", "relu": "activation", "multiply": "merge",
+        "InputLayer": "input", "Add": "op", "Relu": "activation", "Multiply": "merge",
     }  # fmt: skip
 
 
