@@ -60,14 +60,17 @@ class StoredOp:
     def __call__(self, *args: Any, **kwargs: Any) -> Nest:
         parameters = list(_signature(self.function).parameters.values())
         op = FunctionOperation(self.function, self.name)
-        if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
-            leading = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
-            first = [self.static[key] for key in leading if key in self.static]
+        kinds = [parameter.kind for parameter in parameters]
+        if inspect.Parameter.VAR_POSITIONAL in kinds:
+            before = [p.name for p in parameters[: kinds.index(inspect.Parameter.VAR_POSITIONAL)]]
+            first = [self.static[name] for name in before]
             operands = args[0] if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
-            return op(*first, *operands, **kwargs)
+            rest = {name: value for name, value in self.static.items() if name not in before}
+            return op(*first, *operands, **kwargs, **rest)
         free = [p.name for p in parameters if p.name not in self.static]
         named = dict(zip(free, (_tuples(each) for each in args), strict=False))
-        return op(**{**named, **kwargs, **self.static})
+        bound = _signature(self.function).bind(**{**named, **kwargs, **self.static})
+        return op(*bound.args, **bound.kwargs)  # in the order in which they were given first
 
 
 def _tuples(value: Any) -> Any:
