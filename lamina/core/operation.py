@@ -56,7 +56,7 @@ class Operation(Configurable):
         """Symbolic tensors with the shapes and dtypes that ``call`` would give."""
         return symbolic.evaluate(lambda a, k: self.call(*a, **k), args, kwargs)
 
-    def arguments(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def _call_arguments(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The arguments of a call by parameter name, defaults included."""
         return _bound(self.call, args, kwargs)
 
@@ -104,7 +104,7 @@ class FunctionOperation(Operation):
     def call(self, *args: Any, **kwargs: Any) -> Nest:
         return OPS[self.function](*args, **kwargs)
 
-    def arguments(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def _call_arguments(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         return _bound(OPS[self.function].plain, args, kwargs)  # type: ignore[attr-defined]
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Nest:

@@ -181,7 +181,7 @@ def _keeps_rows(layer: Any) -> bool:
     for node in graph.nodes if graph is not None else ():
         if any(not x.shape or x.shape[0] is not None for x in node.outputs):
             return False
-        given = node.operation.arguments(*node.args, **node.kwargs)
+        given = node.operation._call_arguments(*node.args, **node.kwargs)
         if given.get("axis", 1) is None:  # all axes at once: flip, roll, cumsum
             return False
         own = getattr(node.operation, "axis", None)

@@ -11,6 +11,8 @@ from catalogue_ops import OpRow, each_op_once
 from numpy.testing import assert_allclose
 
 NOT_DIFFERENTIABLE = {"nextafter", "eig", "view"}
+NOT_EVERYWHERE = {"power", "segment_prod"}
+"""A negative base has no slope by its exponent; JAX has no gradient of a scattered product."""
 
 
 def total(results: Any) -> jax.Array:
@@ -22,7 +24,7 @@ def total(results: Any) -> jax.Array:
 @each_op_once
 def test_op(row: OpRow) -> None:
     places = [i for i, x in enumerate(row.arrays) if x.dtype == "float32" and np.isfinite(x).all()]
-    if row.by_value or not places or row.name in NOT_DIFFERENTIABLE:
+    if row.by_value or not places or row.name in NOT_DIFFERENTIABLE | NOT_EVERYWHERE:
         pytest.skip("of no floats, or has no gradient")
 
     def function(floats: list[Any]) -> jax.Array:

@@ -62,6 +62,8 @@ def test_compute_output_shape(row: LayerRow) -> None:
 def test_op(row: OpRow, known: bool) -> None:
     if row.by_value or not row.arrays or row.name in ("shape", "size", "ndim"):
         pytest.skip("of no arrays, or it gives no symbolic tensors")
+    if not known and row.name in ("squeeze", "conv_transpose"):
+        pytest.skip("the first axis has to be known: of size 1 or not; the kernel's height")
     shapes = row.map(lambda x: x.shape if known else (None,) * min(x.ndim, 1) + x.shape[1:])
     dtypes = row.map(lambda x: x.dtype.name)
     try:
