@@ -34,9 +34,10 @@ KINDS: list[tuple[str, Kind]] = [
 def kind_of(step: Operation) -> Kind:
     """The family of a step, by its label or the name of a class that its class extends."""
     names = [class_label(step), *(cls.__name__ for cls in type(step).__mro__)]
-    found = (each for name in names for pattern, each in KINDS if re.search(pattern, name))
-    other: Kind = "op"
-    kind = next(found, other)
+    kinds: list[Kind] = [
+        kind for name in names for pattern, kind in KINDS if re.search(pattern, name)
+    ]
+    kind = kinds[0] if kinds else "op"
     if isinstance(step, FunctionOperation) and kind == "merge":
         return "merge" if step._nodes and len(step._nodes[0].inputs) > 1 else "op"
     if kind == "op" and is_layer(step) and (is_model(step) or step._sublayers()):  # type: ignore[attr-defined]
