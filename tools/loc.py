@@ -25,7 +25,7 @@ CEILINGS = {
     "ops": 2350,
     "ops/fast": 800,
     "initializers, regularizers, constraints, activations": 700,
-    "losses, metrics, optimizers": 3050,
+    "losses, metrics, optimizers": 2750,
     "layers": 2400,
     "layers/preprocessing": 1300,
     "training, callbacks": 2050,
@@ -42,7 +42,7 @@ CEILINGS = {
 TOTAL = 18_000
 CANARY = ("layers/dense.py", 45)
 LONGEST = 500
-LONG_FILES = frozenset({"ops/formulas.py", "optimizers/optimizer.py"})
+LONG_FILES: frozenset[str] = frozenset()
 """Files that may pass 500 lines, docstrings included, because their one subject is that long."""
 
 ROOM_OF = {name: room for room in CEILINGS for name in room.split(", ")}

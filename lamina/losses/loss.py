@@ -10,7 +10,7 @@ from lamina.core.dtypes import DTypePolicy
 from lamina.core.errors import StateError, unknown
 from lamina.core.naming import auto_name
 from lamina.core.types import Array, Config, Nest
-from lamina.ops.formulas import align_weight, as_array, divide_no_nan, masked_weight
+from lamina.ops.targets import align_weight, as_array, divide_no_nan, masked_weight
 
 Reduction: TypeAlias = (
     Literal["sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none"] | None

@@ -13,6 +13,13 @@ class FormulaLoss(Loss):
 
     formula: Any
 
+    def __init_subclass__(cls, formula: Any = None) -> None:
+        super().__init_subclass__()
+        if formula is not None:
+            cls.formula = staticmethod(formula)
+            if "__init__" not in vars(cls):
+                cls.__init__ = formulas.named(cls.__init__, formula.__name__)
+
     def __init__(self, name: str | None, reduction: Reduction, dtype: Any, **options: Any) -> None:
         super().__init__(name, reduction, dtype)
         self._options = tuple(options)
@@ -24,70 +31,40 @@ class FormulaLoss(Loss):
         return type(self).formula(y_true, y_pred, **options)
 
 
-class MeanSquaredError(FormulaLoss):
+class PlainLoss(FormulaLoss):
+    """A loss whose formula has no options; the formula's name is its own, unless it is given."""
+
+    def __init__(
+        self,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+
+
+class MeanSquaredError(PlainLoss, formula=formulas.mean_squared_error):
     """Mean of the squared differences. Also known as MSE or L2 loss.
 
     >>> float(MeanSquaredError()([[0.0], [1.0]], [[1.0], [1.0]]))
     0.5
     """
 
-    formula = staticmethod(formulas.mean_squared_error)
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str | None = "mean_squared_error",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
-
-
-class MeanAbsoluteError(FormulaLoss):
+class MeanAbsoluteError(PlainLoss, formula=formulas.mean_absolute_error):
     """Mean of the absolute differences. Also known as MAE or L1 loss."""
 
-    formula = staticmethod(formulas.mean_absolute_error)
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str | None = "mean_absolute_error",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
-
-
-class MeanAbsolutePercentageError(FormulaLoss):
+class MeanAbsolutePercentageError(PlainLoss, formula=formulas.mean_absolute_percentage_error):
     """Mean of the absolute differences in percent of the targets."""
 
-    formula = staticmethod(formulas.mean_absolute_percentage_error)
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str | None = "mean_absolute_percentage_error",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
-
-
-class MeanSquaredLogarithmicError(FormulaLoss):
+class MeanSquaredLogarithmicError(PlainLoss, formula=formulas.mean_squared_logarithmic_error):
     """Mean of the squared differences of ``log(1 + y)``."""
 
-    formula = staticmethod(formulas.mean_squared_logarithmic_error)
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str | None = "mean_squared_logarithmic_error",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
-
-
-class CosineSimilarity(FormulaLoss):
+class CosineSimilarity(FormulaLoss, formula=formulas.cosine_similarity):
     """Minus the cosine between targets and predictions along ``axis``."""
-
-    formula = staticmethod(formulas.cosine_similarity)
 
     def __init__(
         self,
@@ -99,10 +76,8 @@ class CosineSimilarity(FormulaLoss):
         super().__init__(name, reduction, dtype, axis=axis)
 
 
-class Huber(FormulaLoss):
+class Huber(FormulaLoss, formula=formulas.huber):
     """Half the squared error, linear beyond ``delta``."""
-
-    formula = staticmethod(formulas.huber)
 
     def __init__(
         self,
@@ -114,98 +89,36 @@ class Huber(FormulaLoss):
         super().__init__(name, reduction, dtype, delta=delta)
 
 
-class LogCosh(FormulaLoss):
+class LogCosh(PlainLoss, formula=formulas.log_cosh):
     """``log(cosh(error))``: squared when small, absolute when large."""
 
-    formula = staticmethod(formulas.log_cosh)
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str | None = "log_cosh",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
-
-
-class Hinge(FormulaLoss):
+class Hinge(PlainLoss, formula=formulas.hinge):
     """Distance from a margin of 1, for labels -1 and 1 (0 stands for -1)."""
 
-    formula = staticmethod(formulas.hinge)
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str | None = "hinge",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
-
-
-class SquaredHinge(FormulaLoss):
+class SquaredHinge(PlainLoss, formula=formulas.squared_hinge):
     """Squared distance from a margin of 1, for labels -1 and 1."""
 
-    formula = staticmethod(formulas.squared_hinge)
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str | None = "squared_hinge",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
-
-
-class CategoricalHinge(FormulaLoss):
+class CategoricalHinge(PlainLoss, formula=formulas.categorical_hinge):
     """How far the target class is from leading all others by 1."""
 
-    formula = staticmethod(formulas.categorical_hinge)
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str | None = "categorical_hinge",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
-
-
-class KLDivergence(FormulaLoss):
+class KLDivergence(PlainLoss, formula=formulas.kl_divergence):
     """Kullback-Leibler divergence of predicted from target probabilities."""
 
-    formula = staticmethod(formulas.kl_divergence)
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str | None = "kl_divergence",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
-
-
-class Poisson(FormulaLoss):
+class Poisson(PlainLoss, formula=formulas.poisson):
     """Negative log-likelihood of counts under predicted rates."""
 
-    formula = staticmethod(formulas.poisson)
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str | None = "poisson",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
-
-
-class BinaryCrossentropy(FormulaLoss):
+class BinaryCrossentropy(FormulaLoss, formula=formulas.binary_crossentropy):
     """Cross-entropy of labels 0 and 1 with probabilities, or with logits if ``from_logits``.
 
     >>> round(float(BinaryCrossentropy(from_logits=True)([[1.0]], [[0.0]])), 3)
     0.693
     """
-
-    formula = staticmethod(formulas.binary_crossentropy)
 
     def __init__(
         self,
@@ -217,19 +130,13 @@ class BinaryCrossentropy(FormulaLoss):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            name,
-            reduction,
-            dtype,
-            from_logits=from_logits,
-            label_smoothing=label_smoothing,
-            axis=axis,
-        )
+            name, reduction, dtype,
+            from_logits=from_logits, label_smoothing=label_smoothing, axis=axis,
+        )  # fmt: skip
 
 
-class BinaryFocalCrossentropy(FormulaLoss):
+class BinaryFocalCrossentropy(FormulaLoss, formula=formulas.binary_focal_crossentropy):
     """`BinaryCrossentropy` with easy positions weighted down by ``(1 - p)**gamma``."""
-
-    formula = staticmethod(formulas.binary_focal_crossentropy)
 
     def __init__(
         self,
@@ -244,22 +151,14 @@ class BinaryFocalCrossentropy(FormulaLoss):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            name,
-            reduction,
-            dtype,
-            apply_class_balancing=apply_class_balancing,
-            alpha=alpha,
-            gamma=gamma,
-            from_logits=from_logits,
-            label_smoothing=label_smoothing,
-            axis=axis,
-        )
+            name, reduction, dtype,
+            apply_class_balancing=apply_class_balancing, alpha=alpha, gamma=gamma,
+            from_logits=from_logits, label_smoothing=label_smoothing, axis=axis,
+        )  # fmt: skip
 
 
-class CategoricalCrossentropy(FormulaLoss):
+class CategoricalCrossentropy(FormulaLoss, formula=formulas.categorical_crossentropy):
     """Cross-entropy of one-hot targets with probabilities, or with logits if ``from_logits``."""
-
-    formula = staticmethod(formulas.categorical_crossentropy)
 
     def __init__(
         self,
@@ -271,19 +170,13 @@ class CategoricalCrossentropy(FormulaLoss):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            name,
-            reduction,
-            dtype,
-            from_logits=from_logits,
-            label_smoothing=label_smoothing,
-            axis=axis,
-        )
+            name, reduction, dtype,
+            from_logits=from_logits, label_smoothing=label_smoothing, axis=axis,
+        )  # fmt: skip
 
 
-class CategoricalFocalCrossentropy(FormulaLoss):
+class CategoricalFocalCrossentropy(FormulaLoss, formula=formulas.categorical_focal_crossentropy):
     """`CategoricalCrossentropy` with easy classes weighted down by ``(1 - p)**gamma``."""
-
-    formula = staticmethod(formulas.categorical_focal_crossentropy)
 
     def __init__(
         self,
@@ -297,18 +190,13 @@ class CategoricalFocalCrossentropy(FormulaLoss):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            name,
-            reduction,
-            dtype,
-            alpha=alpha,
-            gamma=gamma,
-            from_logits=from_logits,
-            label_smoothing=label_smoothing,
+            name, reduction, dtype,
+            alpha=alpha, gamma=gamma, from_logits=from_logits, label_smoothing=label_smoothing,
             axis=axis,
-        )
+        )  # fmt: skip
 
 
-class SparseCategoricalCrossentropy(FormulaLoss):
+class SparseCategoricalCrossentropy(FormulaLoss, formula=formulas.sparse_categorical_crossentropy):
     """Cross-entropy of integer labels with probabilities, or with logits if ``from_logits``.
 
     Positions labelled ``ignore_class`` do not count.
@@ -316,8 +204,6 @@ class SparseCategoricalCrossentropy(FormulaLoss):
     >>> round(float(SparseCategoricalCrossentropy()([1], [[0.5, 0.5]])), 3)
     0.693
     """
-
-    formula = staticmethod(formulas.sparse_categorical_crossentropy)
 
     def __init__(
         self,
@@ -333,10 +219,10 @@ class SparseCategoricalCrossentropy(FormulaLoss):
         )
 
 
-class CategoricalGeneralizedCrossEntropy(FormulaLoss):
+class CategoricalGeneralizedCrossEntropy(
+    FormulaLoss, formula=formulas.categorical_generalized_cross_entropy
+):
     """``(1 - p**q) / q`` of the probability given to integer labels; withstands wrong ones."""
-
-    formula = staticmethod(formulas.categorical_generalized_cross_entropy)
 
     def __init__(
         self,
@@ -350,10 +236,8 @@ class CategoricalGeneralizedCrossEntropy(FormulaLoss):
         super().__init__(name, reduction, dtype, q=q)
 
 
-class Dice(FormulaLoss):
+class Dice(FormulaLoss, formula=formulas.dice):
     """1 minus the Dice coefficient of two regions, summed over ``axis`` (all when None)."""
-
-    formula = staticmethod(formulas.dice)
 
     def __init__(
         self,
@@ -365,10 +249,8 @@ class Dice(FormulaLoss):
         super().__init__(name, reduction, dtype, axis=axis)
 
 
-class Tversky(FormulaLoss):
+class Tversky(FormulaLoss, formula=formulas.tversky):
     """1 minus the Tversky index; misses weigh ``alpha``, extras ``beta``."""
-
-    formula = staticmethod(formulas.tversky)
 
     def __init__(
         self,
@@ -382,10 +264,8 @@ class Tversky(FormulaLoss):
         super().__init__(name, reduction, dtype, alpha=alpha, beta=beta, axis=axis)
 
 
-class Circle(FormulaLoss):
+class Circle(FormulaLoss, formula=formulas.circle):
     """Circle loss of unit-length embeddings with integer labels."""
-
-    formula = staticmethod(formulas.circle)
 
     def __init__(
         self,
@@ -401,15 +281,5 @@ class Circle(FormulaLoss):
         )
 
 
-class CTC(FormulaLoss):
+class CTC(PlainLoss, formula=formulas.ctc):
     """Connectionist temporal classification of label sequences; class 0 is blank."""
-
-    formula = staticmethod(formulas.ctc)
-
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str | None = "ctc",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)

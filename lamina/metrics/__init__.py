@@ -1,104 +1,47 @@
 """Metrics: figures of merit, updated batch by batch."""
 
+# ruff: noqa: I001
 from collections.abc import Callable
 from typing import Any
 
 from lamina.core import lookup, registry
 from lamina.core.naming import to_snake_case
 from lamina.core.types import CustomObjects
+
+# fmt: off
 from lamina.metrics.accuracy import (
-    Accuracy,
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    SparseCategoricalAccuracy,
-    SparseTopKCategoricalAccuracy,
-    TopKCategoricalAccuracy,
-    binary_accuracy,
-    categorical_accuracy,
-    sparse_categorical_accuracy,
-    sparse_top_k_categorical_accuracy,
-    top_k_categorical_accuracy,
+    Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy, binary_accuracy, categorical_accuracy,
+    sparse_categorical_accuracy, sparse_top_k_categorical_accuracy, top_k_categorical_accuracy,
 )
-from lamina.metrics.accuracy import (
-    resolve_accuracy as resolve_accuracy,
-)
-from lamina.metrics.accuracy import (
-    resolve_crossentropy as resolve_crossentropy,
-)
+from lamina.metrics.accuracy import resolve_accuracy as resolve_accuracy
+from lamina.metrics.accuracy import resolve_crossentropy as resolve_crossentropy
 from lamina.metrics.confusion import (
-    AUC,
-    FalseNegatives,
-    FalsePositives,
-    Precision,
-    PrecisionAtRecall,
-    Recall,
-    RecallAtPrecision,
-    SensitivityAtSpecificity,
-    SpecificityAtSensitivity,
-    TrueNegatives,
-    TruePositives,
+    AUC, FalseNegatives, FalsePositives, Precision, PrecisionAtRecall, Recall, RecallAtPrecision,
+    SensitivityAtSpecificity, SpecificityAtSensitivity, TrueNegatives, TruePositives,
 )
 from lamina.metrics.losses import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    CategoricalHinge,
-    CosineSimilarity,
-    Hinge,
-    KLDivergence,
-    LogCoshError,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanSquaredError,
-    MeanSquaredLogarithmicError,
-    Poisson,
-    RootMeanSquaredError,
-    SparseCategoricalCrossentropy,
+    BinaryCrossentropy, CategoricalCrossentropy, CategoricalHinge, CosineSimilarity, Hinge,
+    KLDivergence, LogCoshError, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError,
+    MeanSquaredLogarithmicError, Poisson, RootMeanSquaredError, SparseCategoricalCrossentropy,
     SquaredHinge,
 )
-from lamina.metrics.metric import (
-    Metric,
-)
+from lamina.metrics.metric import Metric
 from lamina.metrics.overlap import (
-    BinaryIoU,
-    F1Score,
-    FBetaScore,
-    IoU,
-    MeanIoU,
-    OneHotIoU,
-    OneHotMeanIoU,
+    BinaryIoU, F1Score, FBetaScore, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU,
 )
-from lamina.metrics.reduction import (
-    Mean,
-    MeanMetricWrapper,
-    Sum,
-)
+from lamina.metrics.reduction import Mean, MeanMetricWrapper, Sum
 from lamina.metrics.regression import (
-    ConcordanceCorrelation,
-    PearsonCorrelation,
-    R2Score,
-    concordance_correlation,
+    ConcordanceCorrelation, PearsonCorrelation, R2Score, concordance_correlation,
     pearson_correlation,
 )
 from lamina.ops.formulas import (
-    ALIASES,
-    FORMULAS,
-    binary_crossentropy,
-    binary_focal_crossentropy,
-    categorical_crossentropy,
-    categorical_focal_crossentropy,
-    categorical_hinge,
-    hinge,
-    huber,
-    kl_divergence,
-    log_cosh,
-    mean_absolute_error,
-    mean_absolute_percentage_error,
-    mean_squared_error,
-    mean_squared_logarithmic_error,
-    poisson,
-    sparse_categorical_crossentropy,
-    squared_hinge,
+    ALIASES, FORMULAS, binary_crossentropy, binary_focal_crossentropy, categorical_crossentropy,
+    categorical_focal_crossentropy, categorical_hinge, hinge, huber, kl_divergence, log_cosh,
+    mean_absolute_error, mean_absolute_percentage_error, mean_squared_error,
+    mean_squared_logarithmic_error, poisson, sparse_categorical_crossentropy, squared_hinge,
 )
+# fmt: on
 
 __all__ = [
     "AUC", "Accuracy", "BinaryAccuracy", "BinaryCrossentropy", "BinaryIoU", "CategoricalAccuracy",

@@ -12,8 +12,8 @@ from lamina.metrics.losses import (
     SparseCategoricalCrossentropy,
 )
 from lamina.metrics.metric import Metric
-from lamina.metrics.reduction import MeanMetricWrapper
-from lamina.ops.formulas import align_ranks, mismatch
+from lamina.metrics.reduction import MeanMetricWrapper, PlainMetric
+from lamina.ops.targets import align_ranks, class_labels, mismatch
 
 
 def _matches(right: Array) -> Array:
@@ -37,21 +37,17 @@ def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5
     return _matches(y_true == (y_pred > threshold).astype(y_true.dtype))
 
 
-def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-    """1 where the largest prediction is at the place of the one-hot target, else 0."""
+def _alike(name: str, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
     if y_true.shape != y_pred.shape:
-        raise mismatch("categorical_accuracy", y_true, y_pred)
+        raise mismatch(name, y_true, y_pred)
+    return y_true, y_pred
+
+
+def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    """1 where the largest prediction is at the place of the one-hot target, else 0."""
+    y_true, y_pred = _alike("categorical_accuracy", y_true, y_pred)
     return _matches(jnp.argmax(y_true, axis=-1) == jnp.argmax(y_pred, axis=-1))
-
-
-def _labels(name: str, y_true: ArrayLike, y_pred: Array) -> Array:
-    labels = jnp.asarray(y_true)
-    if labels.ndim == y_pred.ndim and labels.shape[-1] == 1:
-        labels = labels[..., 0]
-    if labels.shape != y_pred.shape[:-1]:
-        raise mismatch(name, labels, y_pred)
-    return labels
 
 
 def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
@@ -61,7 +57,7 @@ def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     Array([1., 0.], dtype=float32)
     """
     y_pred = jnp.asarray(y_pred)
-    labels = _labels("sparse_categorical_accuracy", y_true, y_pred)
+    labels = class_labels("sparse_categorical_accuracy", y_true, y_pred)
     return _matches(labels == jnp.argmax(y_pred, axis=-1).astype(labels.dtype))
 
 
@@ -73,9 +69,7 @@ def _in_top(labels: Array, y_pred: Array, k: int) -> Array:
 
 def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> Array:
     """1 where fewer than ``k`` predictions exceed that at the one-hot target's place, else 0."""
-    y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
-    if y_true.shape != y_pred.shape:
-        raise mismatch("top_k_categorical_accuracy", y_true, y_pred)
+    y_true, y_pred = _alike("top_k_categorical_accuracy", y_true, y_pred)
     return _in_top(jnp.argmax(y_true, axis=-1), y_pred, k)
 
 
@@ -87,13 +81,13 @@ def sparse_top_k_categorical_accuracy(
     With ``from_sorted_ids``, predictions are class numbers, the likeliest first.
     """
     y_pred = jnp.asarray(y_pred)
-    labels = _labels("sparse_top_k_categorical_accuracy", y_true, y_pred).astype(jnp.int32)
+    labels = class_labels("sparse_top_k_categorical_accuracy", y_true, y_pred).astype(jnp.int32)
     if from_sorted_ids:
         return _matches(jnp.any(labels[..., None] == y_pred[..., :k], axis=-1))
     return _in_top(labels, y_pred, k)
 
 
-class Accuracy(MeanMetricWrapper):
+class Accuracy(PlainMetric, formula=accuracy):
     """How often predictions equal their targets.
 
     >>> float(Accuracy()([1, 2, 3, 4], [0, 2, 3, 4]))
@@ -101,9 +95,6 @@ class Accuracy(MeanMetricWrapper):
     """
 
     _direction = "up"
-
-    def __init__(self, name: str | None = "accuracy", dtype: Any = None) -> None:
-        super().__init__(accuracy, name, dtype)
 
 
 class BinaryAccuracy(MeanMetricWrapper):
@@ -117,22 +108,16 @@ class BinaryAccuracy(MeanMetricWrapper):
         super().__init__(binary_accuracy, name, dtype, threshold=threshold)
 
 
-class CategoricalAccuracy(MeanMetricWrapper):
+class CategoricalAccuracy(PlainMetric, formula=categorical_accuracy):
     """How often the likeliest class is that of a one-hot target."""
 
     _direction = "up"
 
-    def __init__(self, name: str | None = "categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(categorical_accuracy, name, dtype)
 
-
-class SparseCategoricalAccuracy(MeanMetricWrapper):
+class SparseCategoricalAccuracy(PlainMetric, formula=sparse_categorical_accuracy):
     """How often the likeliest class is the integer label."""
 
     _direction = "up"
-
-    def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(sparse_categorical_accuracy, name, dtype)
 
 
 class TopKCategoricalAccuracy(MeanMetricWrapper):
@@ -186,5 +171,5 @@ def resolve_crossentropy(
     y_true_shape: ShapeLike, y_pred_shape: ShapeLike, name: str = "crossentropy"
 ) -> Metric:
     """The cross-entropy that fits the shapes of targets and predictions."""
-    kinds = (BinaryCrossentropy, SparseCategoricalCrossentropy, CategoricalCrossentropy)
+    kinds = BinaryCrossentropy, SparseCategoricalCrossentropy, CategoricalCrossentropy
     return kinds[_kind(y_true_shape, y_pred_shape)](name)

@@ -12,7 +12,7 @@ from lamina.core.settings import settings
 from lamina.core.types import Array, ArrayLike, Config, ShapeLike
 from lamina.core.variable import Variable
 from lamina.metrics.metric import Metric
-from lamina.ops.formulas import align_ranks, align_weight, as_array, divide_no_nan, mismatch
+from lamina.ops.targets import align_targets, as_array, divide_no_nan, full_weight, mismatch
 
 LOWEST = -1e10
 KINDS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
@@ -42,13 +42,10 @@ def confusion_counts(
     >>> confusion_counts([0, 1, 1], [0.2, 0.4, 0.9], [0.1, 0.5])["true_positives"]
     Array([2., 1.], dtype=float32)
     """
-    y_pred = as_array(y_pred)
-    y_pred, y_true = align_ranks(y_pred, as_array(y_true, y_pred.dtype))
+    y_true, y_pred = align_targets(y_true, y_pred)
     if y_true.shape != y_pred.shape:
         raise mismatch("The metric", y_true, y_pred)
-    weight = jnp.ones_like(y_pred)
-    if sample_weight is not None:
-        weight *= align_weight(as_array(sample_weight, y_pred.dtype), y_pred)[0]
+    weight = full_weight(sample_weight, y_pred)
     if label_weights is not None:
         weight *= jnp.asarray(label_weights, y_pred.dtype)
     columns = -1 if by_label else 1
@@ -70,14 +67,9 @@ def confusion_counts(
         return counts if by_label else counts[:, 0]
 
     is_true = y_true != 0
-    found, wrong = (
-        positives(jnp.where(is_true, weight, 0)),
-        positives(jnp.where(is_true, 0, weight)),
-    )
-    all_true, all_false = (
-        jnp.sum(jnp.where(which, weight, 0), axis=0 if by_label else None)
-        for which in (is_true, ~is_true)
-    )
+    of_true, of_false = jnp.where(is_true, weight, 0), jnp.where(is_true, 0, weight)
+    found, wrong = positives(of_true), positives(of_false)
+    all_true, all_false = (jnp.sum(x, axis=0 if by_label else None) for x in (of_true, of_false))
     return dict(zip(KINDS, (found, wrong, all_false - wrong, all_true - found), strict=True))
 
 
@@ -111,11 +103,30 @@ def _checked_thresholds(thresholds: Any, default: float) -> list[float]:
     return thresholds
 
 
-class _OneCount(_Counts):
-    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
+class _AtThresholds(_Counts):
+    """Figures at one or more thresholds that the user may give."""
+
+    def __init__(self, thresholds: Any, default: float, name: str | None, dtype: Any) -> None:
         super().__init__(dtype, name)
         self.init_thresholds = thresholds
-        self.thresholds = _checked_thresholds(thresholds, 0.5)
+        self.thresholds = _checked_thresholds(thresholds, default)
+
+    def result(self) -> Array:
+        """The figure; an array when there are several thresholds."""
+        figures = self._figures()
+        return figures[0] if len(self.thresholds) == 1 else figures
+
+    def _figures(self) -> Array:
+        return self._share(*self.kinds)
+
+    def get_config(self) -> Config:
+        """The constructor's arguments."""
+        return {**super().get_config(), "thresholds": self.init_thresholds}
+
+
+class _OneCount(_AtThresholds):
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(thresholds, 0.5, name, dtype)
         self.accumulator = self.add_variable((len(self.thresholds),), name="accumulator")
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: Any = None) -> None:
@@ -123,14 +134,8 @@ class _OneCount(_Counts):
         counts = confusion_counts(y_true, y_pred, self.thresholds, sample_weight)
         self.accumulator.assign_add(counts[self.kinds[0]])
 
-    def result(self) -> Array:
-        """The count; an array when there are several thresholds."""
-        counts = self.accumulator.value
-        return counts[0] if len(self.thresholds) == 1 else counts
-
-    def get_config(self) -> Config:
-        """The constructor's arguments."""
-        return {**super().get_config(), "thresholds": self.init_thresholds}
+    def _figures(self) -> Array:
+        return self.accumulator.value
 
 
 class TruePositives(_OneCount):
@@ -161,7 +166,7 @@ class FalseNegatives(_OneCount):
     kinds = ("false_negatives",)
 
 
-class _Share(_Counts):
+class _Share(_AtThresholds):
     _direction = "up"
 
     def __init__(
@@ -172,32 +177,19 @@ class _Share(_Counts):
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(dtype, name)
-        self.init_thresholds = thresholds
+        super().__init__(thresholds, 0.5 if top_k is None else LOWEST, name, dtype)
         self.top_k = top_k
         self.class_id = class_id
-        self.thresholds = _checked_thresholds(thresholds, 0.5 if top_k is None else LOWEST)
         self._keep((len(self.thresholds),))
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: Any = None) -> None:
         """Take a batch into account."""
-        y_pred = as_array(y_pred)
-        y_pred, y_true = align_ranks(y_pred, as_array(y_true, y_pred.dtype))
+        y_true, y_pred = align_targets(y_true, y_pred)
         if self.top_k is not None:
             _, best = jax.lax.top_k(y_pred, self.top_k)
             chosen = jax.nn.one_hot(best, y_pred.shape[-1], dtype=bool).any(axis=-2)
             y_pred = jnp.where(chosen, y_pred, LOWEST)
-        y_true, y_pred = _of_class(y_true, y_pred, self.class_id)
-        self._add(y_true, y_pred, sample_weight)
-
-    def result(self) -> Array:
-        """The share; an array when there are several thresholds."""
-        share = self._share(*self.kinds)
-        return share[0] if len(self.thresholds) == 1 else share
-
-    def get_config(self) -> Config:
-        """The constructor's arguments."""
-        return {**super().get_config(), "thresholds": self.init_thresholds}
+        self._add(*_of_class(y_true, y_pred, self.class_id), sample_weight)
 
 
 def _of_class(y_true: Any, y_pred: Any, class_id: int | None) -> tuple[Any, Any]:
@@ -262,9 +254,7 @@ class _Constrained(_Counts):
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: Any = None) -> None:
         """Take a batch into account."""
-        y_pred = as_array(y_pred)
-        y_pred, y_true = align_ranks(y_pred, as_array(y_true, y_pred.dtype))
-        y_true, y_pred = _of_class(y_true, y_pred, self.class_id)
+        y_true, y_pred = _of_class(*align_targets(y_true, y_pred), self.class_id)
         self._add(y_true, jnp.clip(y_pred, 0, 1), sample_weight)
 
     def result(self) -> Array:
@@ -284,13 +274,9 @@ class SensitivityAtSpecificity(_Constrained):
     best, bound = _RECALL, _SPECIFICITY
 
     def __init__(
-        self,
-        specificity: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
+        self, specificity: float, num_thresholds: int = 200, class_id: int | None = None,
+        name: str | None = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
         super().__init__(specificity, num_thresholds, class_id, name, dtype)
 
 
@@ -300,13 +286,9 @@ class SpecificityAtSensitivity(_Constrained):
     best, bound = _SPECIFICITY, _RECALL
 
     def __init__(
-        self,
-        sensitivity: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
+        self, sensitivity: float, num_thresholds: int = 200, class_id: int | None = None,
+        name: str | None = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
         super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
 
 
@@ -316,13 +298,9 @@ class PrecisionAtRecall(_Constrained):
     best, bound = _PRECISION, _RECALL
 
     def __init__(
-        self,
-        recall: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
+        self, recall: float, num_thresholds: int = 200, class_id: int | None = None,
+        name: str | None = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
         super().__init__(recall, num_thresholds, class_id, name, dtype)
 
 
@@ -332,13 +310,9 @@ class RecallAtPrecision(_Constrained):
     best, bound = _RECALL, _PRECISION
 
     def __init__(
-        self,
-        precision: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
+        self, precision: float, num_thresholds: int = 200, class_id: int | None = None,
+        name: str | None = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
         super().__init__(precision, num_thresholds, class_id, name, dtype)
 
 

@@ -5,20 +5,17 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina.core.types import Array, ArrayLike
-from lamina.metrics.reduction import Mean, MeanMetricWrapper
+from lamina.metrics.reduction import AxisMetric, Mean, MeanMetricWrapper, PlainMetric
 from lamina.ops import formulas
-from lamina.ops.formulas import align_ranks, as_array
+from lamina.ops.targets import align_targets
 
 
-class MeanSquaredError(MeanMetricWrapper):
+class MeanSquaredError(PlainMetric, formula=formulas.mean_squared_error):
     """Mean of the squared differences.
 
     >>> float(MeanSquaredError()([[0.0], [1.0]], [[1.0], [1.0]]))
     0.5
     """
-
-    def __init__(self, name: str | None = "mean_squared_error", dtype: Any = None) -> None:
-        super().__init__(formulas.mean_squared_error, name, dtype)
 
 
 class RootMeanSquaredError(Mean):
@@ -33,7 +30,7 @@ class RootMeanSquaredError(Mean):
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: Any = None
     ) -> None:
         """Take a batch into account."""
-        y_true, y_pred = align_ranks(as_array(y_true, self.dtype), as_array(y_pred, self.dtype))
+        y_true, y_pred = align_targets(y_true, y_pred, self.dtype)
         super().update_state(jnp.square(y_pred - y_true), sample_weight)
 
     def result(self) -> Array:
@@ -41,29 +38,16 @@ class RootMeanSquaredError(Mean):
         return jnp.sqrt(super().result())
 
 
-class MeanAbsoluteError(MeanMetricWrapper):
+class MeanAbsoluteError(PlainMetric, formula=formulas.mean_absolute_error):
     """Mean of the absolute differences."""
 
-    def __init__(self, name: str | None = "mean_absolute_error", dtype: Any = None) -> None:
-        super().__init__(formulas.mean_absolute_error, name, dtype)
 
-
-class MeanAbsolutePercentageError(MeanMetricWrapper):
+class MeanAbsolutePercentageError(PlainMetric, formula=formulas.mean_absolute_percentage_error):
     """Mean of the absolute differences in percent of the targets."""
 
-    def __init__(
-        self, name: str | None = "mean_absolute_percentage_error", dtype: Any = None
-    ) -> None:
-        super().__init__(formulas.mean_absolute_percentage_error, name, dtype)
 
-
-class MeanSquaredLogarithmicError(MeanMetricWrapper):
+class MeanSquaredLogarithmicError(PlainMetric, formula=formulas.mean_squared_logarithmic_error):
     """Mean of the squared differences of ``log(1 + y)``."""
-
-    def __init__(
-        self, name: str | None = "mean_squared_logarithmic_error", dtype: Any = None
-    ) -> None:
-        super().__init__(formulas.mean_squared_logarithmic_error, name, dtype)
 
 
 def cosine_similarity(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1) -> Array:
@@ -71,69 +55,43 @@ def cosine_similarity(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1) -> A
     return -formulas.cosine_similarity(y_true, y_pred, axis=axis)
 
 
-class CosineSimilarity(MeanMetricWrapper):
+class CosineSimilarity(AxisMetric, formula=cosine_similarity):
     """Mean cosine of the angle between targets and predictions along ``axis``."""
 
     _direction = "up"
 
-    def __init__(
-        self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1
-    ) -> None:
-        super().__init__(cosine_similarity, name, dtype, axis=axis)
 
-
-class LogCoshError(MeanMetricWrapper):
+class LogCoshError(PlainMetric, formula=formulas.log_cosh, name="logcosh"):
     """Mean of ``log(cosh(error))``."""
 
-    def __init__(self, name: str | None = "logcosh", dtype: Any = None) -> None:
-        super().__init__(formulas.log_cosh, name, dtype)
 
-
-class Hinge(MeanMetricWrapper):
+class Hinge(PlainMetric, formula=formulas.hinge):
     """Mean distance from a margin of 1, for labels -1 and 1."""
 
-    def __init__(self, name: str | None = "hinge", dtype: Any = None) -> None:
-        super().__init__(formulas.hinge, name, dtype)
 
-
-class SquaredHinge(MeanMetricWrapper):
+class SquaredHinge(PlainMetric, formula=formulas.squared_hinge):
     """Mean squared distance from a margin of 1, for labels -1 and 1."""
 
-    def __init__(self, name: str | None = "squared_hinge", dtype: Any = None) -> None:
-        super().__init__(formulas.squared_hinge, name, dtype)
 
-
-class CategoricalHinge(MeanMetricWrapper):
+class CategoricalHinge(PlainMetric, formula=formulas.categorical_hinge):
     """How far the target class is from leading all others by 1, on average."""
 
-    def __init__(self, name: str | None = "categorical_hinge", dtype: Any = None) -> None:
-        super().__init__(formulas.categorical_hinge, name, dtype)
 
-
-class KLDivergence(MeanMetricWrapper):
+class KLDivergence(PlainMetric, formula=formulas.kl_divergence):
     """Mean Kullback-Leibler divergence of predicted from target probabilities."""
 
-    def __init__(self, name: str | None = "kl_divergence", dtype: Any = None) -> None:
-        super().__init__(formulas.kl_divergence, name, dtype)
 
-
-class Poisson(MeanMetricWrapper):
+class Poisson(PlainMetric, formula=formulas.poisson):
     """Mean negative log-likelihood of counts under predicted rates."""
-
-    def __init__(self, name: str | None = "poisson", dtype: Any = None) -> None:
-        super().__init__(formulas.poisson, name, dtype)
 
 
 class BinaryCrossentropy(MeanMetricWrapper):
     """Mean cross-entropy of labels 0 and 1 with probabilities, or with logits."""
 
     def __init__(
-        self,
-        name: str | None = "binary_crossentropy",
-        dtype: Any = None,
-        from_logits: bool = False,
-        label_smoothing: float = 0,
-    ) -> None:
+        self, name: str | None = "binary_crossentropy", dtype: Any = None,
+        from_logits: bool = False, label_smoothing: float = 0,
+    ) -> None:  # fmt: skip
         super().__init__(
             formulas.binary_crossentropy, name, dtype,
             from_logits=from_logits, label_smoothing=label_smoothing,
@@ -144,13 +102,9 @@ class CategoricalCrossentropy(MeanMetricWrapper):
     """Mean cross-entropy of one-hot targets with probabilities, or with logits."""
 
     def __init__(
-        self,
-        name: str | None = "categorical_crossentropy",
-        dtype: Any = None,
-        from_logits: bool = False,
-        label_smoothing: float = 0,
-        axis: int = -1,
-    ) -> None:
+        self, name: str | None = "categorical_crossentropy", dtype: Any = None,
+        from_logits: bool = False, label_smoothing: float = 0, axis: int = -1,
+    ) -> None:  # fmt: skip
         super().__init__(
             formulas.categorical_crossentropy, name, dtype,
             from_logits=from_logits, label_smoothing=label_smoothing, axis=axis,
@@ -164,13 +118,9 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     """
 
     def __init__(
-        self,
-        name: str | None = "sparse_categorical_crossentropy",
-        dtype: Any = None,
-        from_logits: bool = False,
-        ignore_class: int | None = None,
-        axis: int = -1,
-    ) -> None:
+        self, name: str | None = "sparse_categorical_crossentropy", dtype: Any = None,
+        from_logits: bool = False, ignore_class: int | None = None, axis: int = -1,
+    ) -> None:  # fmt: skip
         super().__init__(
             formulas.sparse_categorical_crossentropy, name, dtype,
             from_logits=from_logits, ignore_class=ignore_class, axis=axis,

@@ -65,7 +65,7 @@ class Metric(Configurable):
             raise StateError(f"{type(self).__name__}.__init__ must call super().__init__() first.")
         name = name or auto_name("variable")
         variable = Variable(
-            _zeros if initializer is None else initializer, shape, dtype,
+            "zeros" if initializer is None else initializer, shape, dtype,
             trainable=False, autocast=False, aggregation=aggregation, name=name,
             path=f"{self.name}/{name}",
         )  # fmt: skip
@@ -153,10 +153,6 @@ class Metric(Configurable):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
-
-
-def _zeros(shape: ShapeLike, dtype: DTypeLike) -> Array:
-    return jnp.zeros(shape, dtype)
 
 
 def matrix_width(name: str, y_true_shape: ShapeLike, y_pred_shape: ShapeLike) -> int:

@@ -11,7 +11,7 @@ from lamina.core.errors import ArgumentError, unknown
 from lamina.core.settings import settings
 from lamina.core.types import Array, ArrayLike, ShapeLike
 from lamina.metrics.metric import Metric, matrix_width
-from lamina.ops.formulas import align_weight, as_array
+from lamina.ops.targets import as_array, full_weight
 
 Average = Literal["micro", "macro", "weighted"] | None
 AVERAGES = ("micro", "macro", "weighted", None)
@@ -50,11 +50,10 @@ class FBetaScore(Metric):
         self.average = average
         self.beta = beta
         self.threshold = threshold
-        self._built = False
 
     def build(self, y_true_shape: ShapeLike, y_pred_shape: ShapeLike) -> None:
         """Make the counts, one for each class."""
-        if not self._built:
+        if not self._added:
             width = matrix_width(self.name, y_true_shape, y_pred_shape)
             shape = () if self.average == "micro" else (width,)
             self.true_positives, self.false_positives, self.false_negatives, self.support = (
@@ -62,7 +61,6 @@ class FBetaScore(Metric):
                 for name in ("true_positives", "false_positives", "false_negatives",
                              "intermediate_weights")
             )  # fmt: skip
-            self._built = True
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: Any = None) -> None:
         """Take a batch into account."""
@@ -73,9 +71,7 @@ class FBetaScore(Metric):
             called = as_array(largest & (jnp.abs(y_pred) > 1e-9), self.dtype)
         else:
             called = as_array(y_pred > self.threshold, self.dtype)
-        weight: Any = 1
-        if sample_weight is not None:
-            weight, _ = align_weight(as_array(sample_weight, self.dtype), y_true)
+        weight = full_weight(sample_weight, y_true)
         axis = None if self.average == "micro" else 0
         for variable, values in (
             (self.true_positives, called * y_true),
@@ -105,12 +101,9 @@ class F1Score(FBetaScore):
     """
 
     def __init__(
-        self,
-        average: Average = None,
-        threshold: float | None = None,
-        name: str | None = "f1_score",
-        dtype: Any = None,
-    ) -> None:
+        self, average: Average = None, threshold: float | None = None,
+        name: str | None = "f1_score", dtype: Any = None,
+    ) -> None:  # fmt: skip
         super().__init__(average, 1.0, threshold, name, dtype)
 
 
@@ -193,12 +186,9 @@ class BinaryIoU(IoU):
     """`IoU` of labels 0 and 1 with predictions that are 1 from ``threshold`` on."""
 
     def __init__(
-        self,
-        target_class_ids: Sequence[int] = (0, 1),
-        threshold: float = 0.5,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
+        self, target_class_ids: Sequence[int] = (0, 1), threshold: float = 0.5,
+        name: str | None = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
         super().__init__(2, target_class_ids, name, dtype)
         self.threshold = threshold
 
@@ -211,49 +201,31 @@ class MeanIoU(IoU):
     """`IoU` averaged over all classes."""
 
     def __init__(
-        self,
-        num_classes: int,
-        name: str | None = None,
-        dtype: Any = None,
-        ignore_class: int | None = None,
-        sparse_y_true: bool = True,
-        sparse_y_pred: bool = True,
+        self, num_classes: int, name: str | None = None, dtype: Any = None,
+        ignore_class: int | None = None, sparse_y_true: bool = True, sparse_y_pred: bool = True,
         axis: int = -1,
-    ) -> None:
-        ids = range(num_classes)
-        super().__init__(
-            num_classes, ids, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis
-        )
+    ) -> None:  # fmt: skip
+        ids, sparse = range(num_classes), (sparse_y_true, sparse_y_pred)
+        super().__init__(num_classes, ids, name, dtype, ignore_class, *sparse, axis)
 
 
 class OneHotIoU(IoU):
     """`IoU` of one-hot targets."""
 
     def __init__(
-        self,
-        num_classes: int,
-        target_class_ids: Sequence[int],
-        name: str | None = None,
-        dtype: Any = None,
-        ignore_class: int | None = None,
-        sparse_y_pred: bool = False,
+        self, num_classes: int, target_class_ids: Sequence[int], name: str | None = None,
+        dtype: Any = None, ignore_class: int | None = None, sparse_y_pred: bool = False,
         axis: int = -1,
-    ) -> None:
-        super().__init__(
-            num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis
-        )
+    ) -> None:  # fmt: skip
+        ids, sparse = target_class_ids, (False, sparse_y_pred)
+        super().__init__(num_classes, ids, name, dtype, ignore_class, *sparse, axis)
 
 
 class OneHotMeanIoU(MeanIoU):
     """`MeanIoU` of one-hot targets."""
 
     def __init__(
-        self,
-        num_classes: int,
-        name: str | None = None,
-        dtype: Any = None,
-        ignore_class: int | None = None,
-        sparse_y_pred: bool = False,
-        axis: int = -1,
-    ) -> None:
+        self, num_classes: int, name: str | None = None, dtype: Any = None,
+        ignore_class: int | None = None, sparse_y_pred: bool = False, axis: int = -1,
+    ) -> None:  # fmt: skip
         super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)

@@ -6,10 +6,10 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina.core import masking
-from lamina.core.errors import ShapeError
 from lamina.core.types import Array, ArrayLike
 from lamina.metrics.metric import Metric
-from lamina.ops.formulas import FORMULAS, align_ranks, as_array, divide_no_nan, masked_weight
+from lamina.ops import formulas
+from lamina.ops.targets import align_ranks, as_array, divide_no_nan, full_weight, masked_weight
 
 
 def samplewise(
@@ -24,13 +24,7 @@ def samplewise(
     if weight is not None:
         values, weight = align_ranks(values, weight)
         values = _reduced(values, reduce, weight.ndim)
-        try:
-            weight = jnp.broadcast_to(weight, values.shape)
-        except ValueError as error:
-            raise ShapeError(
-                "The weights do not fit the values that they are for.",
-                met=f"weights of shape {weight.shape}, values of shape {values.shape}",
-            ) from error
+        weight = full_weight(weight, values)
         values, weight = values * weight, _reduced(weight, reduce, 1)
     return _reduced(values, reduce, 1), weight
 
@@ -93,6 +87,14 @@ class MeanMetricWrapper(Mean):
         **kwargs: Passed to ``fn``; kept as attributes.
     """
 
+    _formula: Any = None
+
+    def __init_subclass__(cls, formula: Any = None, name: str | None = None) -> None:
+        super().__init_subclass__()
+        if formula is not None:
+            cls._formula = staticmethod(formula)
+            cls.__init__ = formulas.named(cls.__init__, name or formula.__name__)
+
     def __init__(
         self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any
     ) -> None:
@@ -100,7 +102,7 @@ class MeanMetricWrapper(Mean):
         self.fn = fn
         self._options = tuple(kwargs)
         vars(self).update(kwargs)
-        if self._direction is None and fn in FORMULAS.values():
+        if self._direction is None and fn in formulas.FORMULAS.values():
             self._direction = "down"
 
     def update_state(  # type: ignore[override]
@@ -112,3 +114,17 @@ class MeanMetricWrapper(Mean):
         for each in (mask, masking.get_mask(values)):
             sample_weight = masked_weight(sample_weight, each, self.dtype)
         super().update_state(values, sample_weight)
+
+
+class PlainMetric(MeanMetricWrapper):
+    """The mean of a formula without options, whose name it has unless it is given one."""
+
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(self._formula, name, dtype)
+
+
+class AxisMetric(MeanMetricWrapper):
+    """The mean of a formula along an axis, whose name it has unless it is given one."""
+
+    def __init__(self, name: str | None = None, dtype: Any = None, axis: int = -1) -> None:
+        super().__init__(self._formula, name, dtype, axis=axis)

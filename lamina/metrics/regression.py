@@ -8,14 +8,13 @@ from lamina.core.errors import ArgumentError, unknown
 from lamina.core.settings import settings
 from lamina.core.types import Array, ArrayLike, ShapeLike
 from lamina.metrics.metric import Metric, matrix_width
-from lamina.metrics.reduction import MeanMetricWrapper
-from lamina.ops.formulas import align_ranks, align_weight, as_array
+from lamina.metrics.reduction import AxisMetric
+from lamina.ops.targets import align_targets, full_weight
 
 
 def _centered(y_true: ArrayLike, y_pred: ArrayLike, axis: int) -> list[Array]:
     """Targets and predictions without their means along an axis, and the means."""
-    y_pred = as_array(y_pred)
-    pair = align_ranks(as_array(y_true, y_pred.dtype), y_pred)
+    pair = align_targets(y_true, y_pred)
     means = [jnp.mean(y, axis=axis, keepdims=True) for y in pair]
     return [*(y - mean for y, mean in zip(pair, means, strict=True)), *means]
 
@@ -38,28 +37,19 @@ def concordance_correlation(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1
     return 2 * jnp.mean(true * pred, axis=axis) / (spread + shift + settings.epsilon)
 
 
-class PearsonCorrelation(MeanMetricWrapper):
+class PearsonCorrelation(AxisMetric, formula=pearson_correlation):
     """Mean correlation coefficient of targets and predictions along ``axis``."""
 
     _direction = "up"
 
-    def __init__(
-        self, name: str | None = "pearson_correlation", dtype: Any = None, axis: int = -1
-    ) -> None:
-        super().__init__(pearson_correlation, name, dtype, axis=axis)
 
-
-class ConcordanceCorrelation(MeanMetricWrapper):
+class ConcordanceCorrelation(AxisMetric, formula=concordance_correlation):
     """Mean concordance of targets and predictions along ``axis``."""
 
     _direction = "up"
 
-    def __init__(
-        self, name: str | None = "concordance_correlation", dtype: Any = None, axis: int = -1
-    ) -> None:
-        super().__init__(concordance_correlation, name, dtype, axis=axis)
 
-
+Aggregation = Literal["uniform_average", "variance_weighted_average"] | None
 AGGREGATIONS = ("uniform_average", "variance_weighted_average", None)
 
 
@@ -79,8 +69,7 @@ class R2Score(Metric):
 
     def __init__(
         self,
-        class_aggregation: Literal["uniform_average", "variance_weighted_average"]
-        | None = "uniform_average",
+        class_aggregation: Aggregation = "uniform_average",
         num_regressors: int = 0,
         name: str | None = "r2_score",
         dtype: Any = None,
@@ -107,10 +96,9 @@ class R2Score(Metric):
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: Any = None) -> None:
         """Take a batch into account."""
-        y_true, y_pred = align_ranks(as_array(y_true, self.dtype), as_array(y_pred, self.dtype))
+        y_true, y_pred = align_targets(y_true, y_pred, self.dtype)
         self.build(y_true.shape, y_pred.shape)
-        weight = as_array(1 if sample_weight is None else sample_weight, self.dtype)
-        weight = jnp.broadcast_to(align_weight(weight, y_true)[0], y_true.shape)
+        weight = full_weight(sample_weight, y_true)
         self.sum.assign_add(jnp.sum(y_true * weight, axis=0))
         self.squared_sum.assign_add(jnp.sum(y_true**2 * weight, axis=0))
         self.total_mse.assign_add(jnp.sum((y_true - y_pred) ** 2 * weight, axis=0))

@@ -1,103 +1,27 @@
-"""The formulas of losses, one value for each position; and what losses and metrics do to weights.
+"""The formulas of losses, one value for each position, which losses and metrics share.
 
-Losses and metrics are siblings that do not import each other, so what both need lies below them.
 Files name these functions as members of ``keras.losses``.
 """
 
 import functools
 import inspect
 import math
+import types
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from lamina.core import masking
-from lamina.core.dtypes import is_float
 from lamina.core.errors import ShapeError
 from lamina.core.settings import settings
-from lamina.core.types import Array, ArrayLike, DTypeLike
+from lamina.core.types import Array, ArrayLike
+from lamina.ops.targets import align_ranks as align_ranks
+from lamina.ops.targets import align_targets, as_array, class_labels, mismatch, together
 
 F = TypeVar("F", bound=Callable[..., Array])
-
-
-def as_array(x: ArrayLike, dtype: DTypeLike = None) -> Array:
-    """``x`` as an array of ``dtype``; numbers that are not floats become ``floatx`` without one."""
-    x = jnp.asarray(x)
-    if dtype is None:
-        dtype = x.dtype if is_float(x.dtype) else settings.floatx
-    return x.astype(dtype)
-
-
-def align_ranks(a: Array, b: Array, widen: bool = True) -> tuple[Array, Array]:
-    """Two arrays whose ranks differ by a last axis of size 1, with the same rank.
-
-    A vector grows that axis if ``widen``; otherwise the other array loses it. Arrays that differ
-    in another way are returned as they are.
-
-    >>> [x.shape for x in align_ranks(jnp.zeros((2, 1)), jnp.zeros(2))]
-    [(2, 1), (2, 1)]
-    """
-    if b.ndim == a.ndim + 1:
-        b, a = align_ranks(b, a, widen)
-    elif a.ndim == b.ndim + 1 and a.shape[-1] == 1:
-        if b.ndim == 1 and widen:
-            return a, b[:, None]
-        return a[..., 0], b
-    return a, b
-
-
-def align_weight(weight: Array, values: Array) -> tuple[Array, Array]:
-    """A weight for each value, or for the leading axes of the values, broadcastable to them."""
-    values, weight = align_ranks(values, weight)
-    if weight.ndim < values.ndim:
-        weight = weight.reshape(weight.shape + (1,) * (values.ndim - weight.ndim))
-    if not _broadcastable(weight.shape, values.shape):
-        raise ShapeError(
-            "The weights do not fit the values that they are for.",
-            met=f"weights of shape {weight.shape}, values of shape {values.shape}",
-            rule="one weight for each sample, or for each position that has a value",
-        )
-    return weight, values
-
-
-def masked_weight(weight: Any, mask: Any, dtype: DTypeLike, keep_mean: bool = False) -> Any:
-    """Weights that are 0 where ``mask`` is False; None when there is neither weight nor mask.
-
-    With ``keep_mean`` the others grow so that a mean over all positions is one over those that
-    count.
-    """
-    weight = None if weight is None else as_array(weight, dtype)
-    if mask is None:
-        return weight
-    mask = as_array(mask, dtype)
-    if keep_mean:
-        mask = mask * divide_no_nan(jnp.asarray(mask.size, dtype), mask.sum())
-    if weight is None:
-        return mask
-    weight, mask = align_weight(weight, mask)
-    return weight * mask
-
-
-def divide_no_nan(a: ArrayLike, b: ArrayLike) -> Array:
-    """``a / b``, and 0 where ``b`` is 0.
-
-    >>> float(divide_no_nan(1.0, 0.0))
-    0.0
-    """
-    a, b = jnp.asarray(a), jnp.asarray(b)
-    return jnp.where(b == 0, 0, a / jnp.where(b == 0, 1, b))
-
-
-def _broadcastable(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    try:
-        np.broadcast_shapes(a, b)
-    except ValueError:
-        return False
-    return True
 
 
 def formula(function: Callable[..., Array] | None = None, *, same_shape: bool = False) -> Any:
@@ -112,10 +36,9 @@ def formula(function: Callable[..., Array] | None = None, *, same_shape: bool = 
 
     @functools.wraps(function)
     def wrapper(y_true: ArrayLike, y_pred: ArrayLike, *args: Any, **kwargs: Any) -> Array:
-        y_pred = as_array(y_pred)
-        y_true, y_pred = align_ranks(as_array(y_true, y_pred.dtype), y_pred)
+        y_true, y_pred = align_targets(y_true, y_pred)
         fits = y_true.shape == y_pred.shape or not same_shape
-        if not fits or not _broadcastable(y_true.shape, y_pred.shape):
+        if not fits or together(y_true.shape, y_pred.shape) is None:
             raise mismatch(function.__name__, y_true, y_pred)
         return function(y_true, y_pred, *args, **kwargs)
 
@@ -128,22 +51,14 @@ def public(function: F) -> F:
     return function
 
 
-def mismatch(name: str, y_true: Array, y_pred: Array) -> ShapeError:
-    """The error for targets and predictions whose shapes do not fit, with the likely remedy."""
-    classes = y_pred.shape[-1] if y_pred.ndim else 1
-    fix = "give targets of the shape of the predictions"
-    if name.startswith("sparse") and y_true.shape == y_pred.shape:
-        fix = f"for one-hot targets use '{name.removeprefix('sparse_')}'"
-    elif classes > 1 and y_true.shape in (y_pred.shape[:-1], (*y_pred.shape[:-1], 1)):
-        fix = (
-            "for integer labels use 'sparse_categorical_crossentropy', or one-hot them: "
-            f"lamina.utils.to_categorical(y, {classes})"
-        )
-    return ShapeError(
-        f"{name}: targets and predictions do not fit together.",
-        met=f"y_true of shape {y_true.shape}, y_pred of shape {y_pred.shape}",
-        fix=fix,
-    )
+def named(init: Callable[..., None], name: str) -> Callable[..., None]:
+    """A copy of a constructor whose argument ``name`` is another when it is left out."""
+    copy = types.FunctionType(init.__code__, init.__globals__, closure=init.__closure__)
+    arguments = inspect.signature(init).parameters.values()
+    defaults = {each.name: each.default for each in arguments if each.default is not each.empty}
+    copy.__defaults__ = tuple({**defaults, "name": name}.values())
+    copy.__annotations__ = init.__annotations__
+    return copy
 
 
 # --- regression ---------------------------------------------------------------------------------
@@ -390,12 +305,8 @@ def sparse_categorical_crossentropy(
     >>> sparse_categorical_crossentropy([1], [[0.0, 0.0]], from_logits=True).round(3)
     Array([0.693], dtype=float32)
     """
-    y_pred, labels = as_array(y_pred), jnp.asarray(y_true)
-    if labels.ndim == y_pred.ndim and labels.shape[axis] == 1:
-        labels = labels.squeeze(axis)
-    classes = range(y_pred.ndim)[axis]
-    if labels.shape != y_pred.shape[:classes] + y_pred.shape[classes + 1 :]:
-        raise mismatch("sparse_categorical_crossentropy", labels, y_pred)
+    y_pred = as_array(y_pred)
+    labels = class_labels("sparse_categorical_crossentropy", y_true, y_pred, axis)
     labels = labels.astype(jnp.int32)
     valid = None if ignore_class is None else labels != ignore_class
     if valid is not None:
@@ -418,12 +329,9 @@ def categorical_generalized_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, 
     Between cross-entropy (q near 0) and absolute error (q = 1), to withstand wrong labels.
     Zhang and Sabuncu, "Generalized Cross Entropy Loss" (2018).
     """
-    y_pred, labels = as_array(y_pred), jnp.asarray(y_true).astype(jnp.int32)
-    if labels.ndim == y_pred.ndim and labels.shape[-1] == 1:
-        labels = labels[..., 0]
-    if labels.shape != y_pred.shape[:-1]:
-        raise mismatch("sparse categorical_generalized_cross_entropy", labels, y_pred)
-    chosen = jax.nn.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype)
+    y_pred = as_array(y_pred)
+    labels = class_labels("sparse categorical_generalized_cross_entropy", y_true, y_pred)
+    chosen = jax.nn.one_hot(labels.astype(jnp.int32), y_pred.shape[-1], dtype=y_pred.dtype)
     return (1 - jnp.sum(y_pred * chosen, axis=-1) ** q) / q
 
 

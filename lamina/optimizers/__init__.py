@@ -10,7 +10,7 @@ from lamina.optimizers.accumulating import Adadelta, Adafactor, Adagrad, Ftrl, R
 from lamina.optimizers.adaptive import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
 from lamina.optimizers.momentum import SGD, Lion, Muon
 from lamina.optimizers.optimizer import Optimizer
-from lamina.optimizers.optimizer import OptimizerState as OptimizerState
+from lamina.optimizers.state import OptimizerState as OptimizerState
 from lamina.optimizers.wrappers import LossScaleOptimizer, OptaxOptimizer
 
 __all__ = [

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from lamina.core.errors import ArgumentError
 from lamina.core.types import Array, ShapeLike
 from lamina.optimizers.optimizer import Optimizer, OptimizerOptions
+from lamina.optimizers.state import Own, Step
 
 
 class Adagrad(Optimizer):
@@ -34,9 +35,7 @@ class Adagrad(Optimizer):
         """What the sum starts from."""
         return self.initial_accumulator_value
 
-    def rule(
-        self, grad: Array, param: Array, slots: dict[str, Array], rate: Array, step: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    def rule(self, grad: Array, param: Array, slots: Own, rate: Array, step: Array) -> Step:
         """One parameter's step."""
         total = slots["accumulator"] + grad * grad
         return param - rate * grad / jnp.sqrt(total + self.epsilon), {"accumulator": total}
@@ -63,9 +62,7 @@ class Adadelta(Optimizer):
         """Running mean squares of gradients and of steps."""
         return (("accumulated_grad", "accumulated_delta_var"),)
 
-    def rule(
-        self, grad: Array, param: Array, slots: dict[str, Array], rate: Array, step: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    def rule(self, grad: Array, param: Array, slots: Own, rate: Array, step: Array) -> Step:
         """One parameter's step."""
         rho, epsilon = self.rho, self.epsilon
         grads = rho * slots["accumulated_grad"] + (1 - rho) * grad * grad
@@ -109,9 +106,7 @@ class RMSprop(Optimizer):
         momentum = (("momentum",),) if self.momentum > 0 else ()
         return (("velocity",), *momentum, *((("average_gradient",),) if self.centered else ()))
 
-    def rule(
-        self, grad: Array, param: Array, slots: dict[str, Array], rate: Array, step: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    def rule(self, grad: Array, param: Array, slots: Own, rate: Array, step: Array) -> Step:
         """One parameter's step."""
         square = self.rho * slots["velocity"] + (1 - self.rho) * grad * grad
         changed, scale = {"velocity": square}, square + self.epsilon
@@ -162,9 +157,7 @@ class Ftrl(Optimizer):
         """What a state starts from."""
         return self.initial_accumulator_value if name == "accumulator" else 0.0
 
-    def rule(
-        self, grad: Array, param: Array, slots: dict[str, Array], rate: Array, step: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    def rule(self, grad: Array, param: Array, slots: Own, rate: Array, step: Array) -> Step:
         """One parameter's step."""
         power, l1 = -self.learning_rate_power, self.l1_regularization_strength
         l2 = self.l2_regularization_strength + self.beta / (2 * rate)
@@ -220,9 +213,7 @@ class Adafactor(Optimizer):
             return (), "int32"
         return shape[:-1] if name == "row" else (*shape[:-2], shape[-1]), param.dtype
 
-    def rule(
-        self, grad: Array, param: Array, slots: dict[str, Array], rate: Array, step: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    def rule(self, grad: Array, param: Array, slots: Own, rate: Array, step: Array) -> Step:
         """One parameter's step."""
 
         def size(x: Array) -> Array:
@@ -230,7 +221,7 @@ class Adafactor(Optimizer):
 
         bounded = jnp.minimum(rate, 1 / jnp.sqrt(step))
         square, keep = grad * grad + self.epsilon_1, 1 - step**self.beta_2_decay
-        changed: dict[str, Array] = {}
+        changed: Own = {}
         if param.ndim < 2:
             scale = keep * slots["velocity"] + (1 - keep) * square
         else:

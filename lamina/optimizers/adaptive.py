@@ -7,25 +7,29 @@ import jax.numpy as jnp
 from lamina.core.errors import ArgumentError
 from lamina.core.types import Array, ShapeLike
 from lamina.core.variable import Variable
-from lamina.optimizers.optimizer import Optimizer, OptimizerOptions, OptimizerState, SharedOptions
+from lamina.optimizers.optimizer import Optimizer, OptimizerOptions, SharedOptions
+from lamina.optimizers.state import Grads, OptimizerState, Own, Slots, Step
+
+
+def moments(grad: Array, slots: Own, betas: tuple[float, float]) -> tuple[Array, Array]:
+    """The running first and second moments with a gradient taken in."""
+    m, v = slots["momentum"], slots["velocity"]
+    return m + (grad - m) * (1 - betas[0]), v + (grad * grad - v) * (1 - betas[1])
 
 
 def adam_step(
-    grad: Array,
-    m: Array,
-    v: Array,
-    rate: Array,
-    step: Array,
-    betas: tuple[float, float],
-    epsilon: float,
-    highest: Array | None = None,
-) -> tuple[Array, Array, Array]:
-    """What Adam takes off a parameter, and its new moments; ``highest`` replaces a smaller v."""
-    m = m + (grad - m) * (1 - betas[0])
-    v = v + (grad * grad - v) * (1 - betas[1])
+    grad: Array, slots: Own, rate: Array, step: Array, betas: tuple[float, float], epsilon: float
+) -> Step:
+    """What Adam takes off a parameter, and its new moments.
+
+    Where there is a ``velocity_hat``, the largest second moment so far replaces a smaller one.
+    """
+    m, v = moments(grad, slots, betas)
+    changed = {"momentum": m, "velocity": v}
+    if "velocity_hat" in slots:
+        changed["velocity_hat"] = v = jnp.maximum(slots["velocity_hat"], v)
     alpha = rate * jnp.sqrt(1 - betas[1] ** step) / (1 - betas[0] ** step)
-    scale = v if highest is None else jnp.maximum(highest, v)
-    return alpha * m / (jnp.sqrt(scale) + epsilon), m, v
+    return alpha * m / (jnp.sqrt(v) + epsilon), changed
 
 
 class _Moments(Optimizer):
@@ -33,10 +37,10 @@ class _Moments(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any,
-        beta_1: float,
-        beta_2: float,
-        epsilon: float,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
         **options: Unpack[OptimizerOptions],
     ) -> None:
         super().__init__(learning_rate, **options)
@@ -48,9 +52,8 @@ class _Moments(Optimizer):
         """Running first and second moments of the gradient."""
         return (("momentum", "velocity"),)
 
-    def _moments(self, grad: Array, slots: dict[str, Array]) -> tuple[Array, Array]:
-        m, v = slots["momentum"], slots["velocity"]
-        return m + (grad - m) * (1 - self.beta_1), v + (grad * grad - v) * (1 - self.beta_2)
+    def _moments(self, grad: Array, slots: Own) -> tuple[Array, Array]:
+        return moments(grad, slots, (self.beta_1, self.beta_2))
 
 
 class Adam(_Moments):
@@ -87,17 +90,10 @@ class Adam(_Moments):
         """Running first and second moments, and the largest second moments if asked for."""
         return (("momentum", "velocity"), *((("velocity_hat",),) if self.amsgrad else ()))
 
-    def rule(
-        self, grad: Array, param: Array, slots: dict[str, Array], rate: Array, step: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    def rule(self, grad: Array, param: Array, slots: Own, rate: Array, step: Array) -> Step:
         """One parameter's step."""
-        betas, highest = (self.beta_1, self.beta_2), slots.get("velocity_hat")
-        moved, m, v = adam_step(
-            grad, slots["momentum"], slots["velocity"], rate, step, betas, self.epsilon, highest
-        )
-        changed = {"momentum": m, "velocity": v}
-        if highest is not None:
-            changed["velocity_hat"] = jnp.maximum(highest, v)
+        betas = self.beta_1, self.beta_2
+        moved, changed = adam_step(grad, slots, rate, step, betas, self.epsilon)
         return param - moved, changed
 
 
@@ -130,23 +126,11 @@ class Adamax(_Moments):
     Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2014), section 7.1.
     """
 
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **options: Unpack[OptimizerOptions],
-    ) -> None:
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, **options)
-
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         """The running mean, and the decaying maximum."""
         return (("momentum", "norm"),)
 
-    def rule(
-        self, grad: Array, param: Array, slots: dict[str, Array], rate: Array, step: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    def rule(self, grad: Array, param: Array, slots: Own, rate: Array, step: Array) -> Step:
         """One parameter's step."""
         m = slots["momentum"] + (grad - slots["momentum"]) * (1 - self.beta_1)
         norm = jnp.maximum(self.beta_2 * slots["norm"], jnp.abs(grad))
@@ -159,16 +143,6 @@ class Nadam(_Moments):
 
     Dozat, "Incorporating Nesterov Momentum into Adam" (2016).
     """
-
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **options: Unpack[OptimizerOptions],
-    ) -> None:
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, **options)
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         """Running moments, and the product of all momentums so far: one number, kept first."""
@@ -185,9 +159,8 @@ class Nadam(_Moments):
         return 1.0 if name == "u_product" else 0.0
 
     def _follow(
-        self, grads: list[Any], params: list[Array], slots: dict[str, list[Any]],
-        rate: Array, done: Array,
-    ) -> tuple[list[Array], dict[str, list[Any]]]:  # fmt: skip
+        self, grads: Grads, params: list[Array], slots: Slots, rate: Array, done: Array
+    ) -> tuple[list[Array], Slots]:
         product = slots["u_product"][0] * self._momentum_at(done + 1)
         slots["u_product"] = [product] * len(params)  # each parameter's rule reads it
         params, slots = super()._follow(grads, params, slots, rate, done)
@@ -197,9 +170,7 @@ class Nadam(_Moments):
     def _momentum_at(self, step: Array) -> Array:
         return self.beta_1 * (1 - 0.5 * 0.96**step)
 
-    def rule(
-        self, grad: Array, param: Array, slots: dict[str, Array], rate: Array, step: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    def rule(self, grad: Array, param: Array, slots: Own, rate: Array, step: Array) -> Step:
         """One parameter's step."""
         m, v = self._moments(grad, slots)
         now, following = self._momentum_at(step), self._momentum_at(step + 1)
@@ -215,19 +186,7 @@ class Lamb(_Moments):
     You et al., "Large Batch Optimization for Deep Learning" (2019).
     """
 
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **options: Unpack[OptimizerOptions],
-    ) -> None:
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, **options)
-
-    def rule(
-        self, grad: Array, param: Array, slots: dict[str, Array], rate: Array, step: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    def rule(self, grad: Array, param: Array, slots: Own, rate: Array, step: Array) -> Step:
         """One parameter's step."""
         m, v = self._moments(grad, slots)
         root = jnp.sqrt(v / (1 - self.beta_2**step)) + self.epsilon
@@ -271,9 +230,7 @@ class ScheduleFreeAdamW(_Moments):
                 source: Variable = self._trainable_variables[index]
                 slot.assign(source.value)
 
-    def rule(
-        self, grad: Array, param: Array, slots: dict[str, Array], rate: Array, step: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    def rule(self, grad: Array, param: Array, slots: Own, rate: Array, step: Array) -> Step:
         """One parameter's step."""
         base, keep = slots["momentum"], self.beta_1
         if self.warmup_steps:

@@ -10,6 +10,7 @@ from lamina.core.errors import ArgumentError
 from lamina.core.types import Array, ShapeLike
 from lamina.optimizers.adaptive import adam_step
 from lamina.optimizers.optimizer import Optimizer, OptimizerOptions, SharedOptions
+from lamina.optimizers.state import Own, Step
 
 
 class SGD(Optimizer):
@@ -42,9 +43,7 @@ class SGD(Optimizer):
         """The momentum, if there is one."""
         return (("momentum",),) if self.momentum else ()
 
-    def rule(
-        self, grad: Array, param: Array, slots: dict[str, Array], rate: Array, step: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    def rule(self, grad: Array, param: Array, slots: Own, rate: Array, step: Array) -> Step:
         """One parameter's step."""
         if not self.momentum:
             return param - rate * grad, {}
@@ -76,9 +75,7 @@ class Lion(Optimizer):
         """The momentum."""
         return (("momentum",),)
 
-    def rule(
-        self, grad: Array, param: Array, slots: dict[str, Array], rate: Array, step: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    def rule(self, grad: Array, param: Array, slots: Own, rate: Array, step: Array) -> Step:
         """One parameter's step."""
         momentum = slots["momentum"]
         direction = jnp.sign(self.beta_1 * momentum + (1 - self.beta_1) * grad)
@@ -165,20 +162,14 @@ class Muon(Optimizer):
     def _decay(self, index: int, param: Any) -> float | None:
         known = self._trainable_variables
         adam = self._left_to_adam(known[index] if known else param)
-        decay = self.adam_weight_decay if adam else self.weight_decay
-        return decay if self._decays(index) else None
+        return self.adam_weight_decay if adam else self.weight_decay
 
-    def rule(
-        self, grad: Array, param: Array, slots: dict[str, Array], rate: Array, step: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    def rule(self, grad: Array, param: Array, slots: Own, rate: Array, step: Array) -> Step:
         """One parameter's step."""
         if slots["velocity"] is not None:
-            betas = self.adam_beta_1, self.adam_beta_2
-            moved, m, v = adam_step(
-                grad, slots["momentum"], slots["velocity"], rate * self.adam_lr_ratio, step,
-                betas, self.epsilon,
-            )  # fmt: skip
-            return param - moved, {"momentum": m, "velocity": v}
+            betas, rate = (self.adam_beta_1, self.adam_beta_2), rate * self.adam_lr_ratio
+            moved, changed = adam_step(grad, slots, rate, step, betas, self.epsilon)
+            return param - moved, changed
         momentum = self.momentum * slots["momentum"] + grad
         ahead = grad + self.momentum * momentum if self.nesterov else momentum
         moved = rate * self._orthogonal(ahead)

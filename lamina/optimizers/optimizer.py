@@ -1,12 +1,11 @@
 """`Optimizer`: a pair of pure functions, ``init`` and ``update``, with Keras's face on top."""
 
-import functools
 import inspect
 import re
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from typing import Any, NamedTuple, Self, TypedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self, TypedDict
 
 import jax
 import jax.numpy as jnp
@@ -14,29 +13,12 @@ import numpy as np
 from jax.core import Tracer
 
 from lamina.core import binding, registry
-from lamina.core.configurable import Configurable
 from lamina.core.errors import ArgumentError, DTypeError, ShapeError, StateError, nearest
 from lamina.core.naming import auto_name
 from lamina.core.settings import settings
-from lamina.core.types import Array, ArrayLike, Config, CustomObjects, DTypeLike, ShapeLike
+from lamina.core.types import Array, Config, CustomObjects
 from lamina.core.variable import Variable
-
-Slots = dict[str, list[Any]]
-"""For each kind of state, an array for each parameter; None where a parameter has none."""
-
-
-class OptimizerState(NamedTuple):
-    """What an optimizer remembers between steps, as a pytree of arrays.
-
-    Attributes:
-        iterations: How many updates were made, an int32 scalar.
-        learning_rate: The rate, a scalar; None if a schedule or a callable gives it.
-        slots: For each kind of state (``"momentum"``), an array for each parameter.
-    """
-
-    iterations: Array
-    learning_rate: Array | None
-    slots: Slots
+from lamina.optimizers.state import Grads, OptimizerState, Own, Slots, Stateful, Step
 
 
 class SharedOptions(TypedDict, total=False):
@@ -62,7 +44,7 @@ class OptimizerOptions(SharedOptions, total=False):
 OPTIONS = tuple(sorted(OptimizerOptions.__annotations__))
 
 
-class Optimizer(Configurable):
+class Optimizer(Stateful):
     """How parameters follow their gradients.
 
     Args:
@@ -104,6 +86,7 @@ class Optimizer(Configurable):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        super().__init__()
         self._refuse(kwargs)
         self.name = name or auto_name(type(self).__name__)
         self.weight_decay = weight_decay
@@ -124,11 +107,7 @@ class Optimizer(Configurable):
             raise ArgumentError(f"ema_momentum must lie between 0 and 1; it is {ema_momentum}.")
         if ema_overwrite_frequency is not None and ema_overwrite_frequency < 1:
             raise ArgumentError("ema_overwrite_frequency must be 1 or more, or None.")
-        self.built = False
-        self._trainable_variables: list[Variable] = []
-        self._index: dict[int, int] = {}
-        self._added: list[Variable] = []
-        self._places: list[tuple[str, int]] = []
+        self._given = {**dict.fromkeys(OPTIONS), **self._given}
         self._undecayed: tuple[frozenset[int], str | None] = (frozenset(), None)
         self._iterations = self._make_variable("iteration", (), "int32", 0)
         self._rate = learning_rate
@@ -148,10 +127,9 @@ class Optimizer(Configurable):
         cls.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
 
     def _refuse(self, unknown: Mapping[str, Any]) -> None:
-        unknown = {key: value for key, value in unknown.items() if (key, value) != ("decay", None)}
-        if not unknown:
+        name = next((key for key in unknown if (key, unknown[key]) != ("decay", None)), None)
+        if name is None:
             return
-        name = next(iter(unknown))
         known = [each for each in inspect.signature(type(self)).parameters if each != "kwargs"]
         hint = {
             "lr": "Did you mean 'learning_rate'?",
@@ -164,21 +142,7 @@ class Optimizer(Configurable):
 
     # --- what a subclass defines ----------------------------------------------------------------
 
-    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
-        """Kinds of state, in the order of files; kinds of one group alternate by parameter."""
-        return ()
-
-    def slot_spec(self, name: str, index: int, param: Any) -> tuple[ShapeLike, Any] | None:
-        """Shape and dtype of the state of a parameter; None if it has none of this kind."""
-        return param.shape, param.dtype
-
-    def slot_value(self, name: str) -> float:
-        """What a state is filled with at the start."""
-        return 0.0
-
-    def rule(
-        self, grad: Array, param: Array, slots: dict[str, Array], rate: Array, step: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    def rule(self, grad: Array, param: Array, slots: Own, rate: Array, step: Array) -> Step:
         """One parameter's step: its new value, and its new states by kind.
 
         Args:
@@ -200,14 +164,7 @@ class Optimizer(Configurable):
         """The state before the first step, for a list of arrays or of their shapes and dtypes."""
         if self._by_assignment:
             raise StateError(f"Build {self.name} on variables before asking for its state.")
-        slots: Slots = {}
-        for name in (name for group in self._groups() for name in group):
-            specs = [self._spec(name, index, param) for index, param in enumerate(params)]
-            slots[name] = [
-                spec and jnp.full(spec[0], self.slot_value(name), spec[1]) for spec in specs
-            ]
-        rate = self._rate.value if isinstance(self._rate, Variable) else None
-        return OptimizerState(jnp.zeros((), jnp.int32), rate, slots)
+        return super().init(params)
 
     def update(
         self, grads: Sequence[Any], state: OptimizerState, params: Sequence[Array]
@@ -216,32 +173,29 @@ class Optimizer(Configurable):
         return self._update(grads, state, params, self._rate_at(state))
 
     def _rate_at(self, state: OptimizerState) -> Array:
-        if isinstance(self._rate, Variable):
-            rate: Any = state.learning_rate
-        else:
-            rate = self._rate(state.iterations) if self.scheduled else self._rate()
+        number = isinstance(self._rate, Variable)
+        rate = state.learning_rate if number else self._rate_after(state.iterations)
         return jnp.asarray(rate, settings.floatx)
+
+    def _rate_after(self, iterations: Array) -> Any:
+        return self._rate(iterations) if self.scheduled else self._rate()
 
     def _update(
         self, grads: Sequence[Any], state: OptimizerState, params: Sequence[Array], rate: Array
     ) -> tuple[list[Array], OptimizerState]:
-        given = [index for index, grad in enumerate(grads) if grad is not None]
+        pairs = enumerate(zip(grads, params, strict=True))
+        given = {i: jnp.asarray(g).astype(p.dtype) for i, (g, p) in pairs if g is not None}
         if not given:
             raise ArgumentError(
                 f"{self.name}: no parameter has a gradient.",
                 fix="compute the loss from the model's trainable variables",
             )
-        params, slots, count = list(params), dict(state.slots), state.iterations
-        grads = [None if g is None else jnp.asarray(g).astype(p.dtype)
-                 for g, p in zip(grads, params, strict=True)]  # fmt: skip
         if self.loss_scale_factor is not None:
-            grads = [None if grad is None else grad / self.loss_scale_factor for grad in grads]
-        steps = self.gradient_accumulation_steps
+            given = {index: grad / self.loss_scale_factor for index, grad in given.items()}
+        count, steps = state.iterations, self.gradient_accumulation_steps
         done = count // steps if steps else count
-        if steps:
-            params, slots = self._accumulate(grads, params, slots, rate, count, done, steps)
-        else:
-            params, slots = self._advance(grads, params, slots, rate, done)
+        step = self._accumulate if steps else self._advance
+        params, slots = step(given, list(params), state.slots, rate, count)
         if self.use_ema:
             params, slots["average"] = self._averaged(params, slots["average"], done)
         for index in given if self.built else ():
@@ -251,49 +205,46 @@ class Optimizer(Configurable):
         return params, OptimizerState(count + 1, state.learning_rate, slots)
 
     def _advance(
-        self, grads: list[Any], params: list[Array], slots: Slots, rate: Array, done: Array
+        self, grads: Grads, params: list[Array], slots: Slots, rate: Array, done: Array
     ) -> tuple[list[Array], Slots]:
-        grads = self._clipped(grads)
-        params, slots = list(params), {name: list(values) for name, values in slots.items()}
-        for index, (grad, param) in enumerate(zip(grads, params, strict=True)):
-            decay = self._decay(index, param)
-            if grad is not None and decay is not None:
+        grads, params = self._clipped(grads), list(params)
+        for index in grads:
+            param = params[index]
+            decay = self._decay(index, param) if self._decays(index) else None
+            if decay is not None:
                 params[index] = (param - param * decay * rate).astype(param.dtype)
+        slots = {name: list(values) for name, values in slots.items()}
         return self._follow(grads, params, slots, rate, done)
 
     def _follow(
-        self, grads: list[Any], params: list[Array], slots: Slots, rate: Array, done: Array
+        self, grads: Grads, params: list[Array], slots: Slots, rate: Array, done: Array
     ) -> tuple[list[Array], Slots]:
         """Parameters after their rule's step; changes the lists it was given."""
         if self._by_assignment:
             return self._assigned(grads, params, slots, rate, done)
         kinds = [name for group in self.slot_groups() for name in group]
         step = (done + 1).astype(settings.floatx)
-        for index, (grad, param) in enumerate(zip(grads, params, strict=True)):
-            if grad is None:
-                continue
+        for index, grad in grads.items():
             own = {name: slots[name][index] for name in kinds}
-            value, changed = self.rule(grad, param, own, rate, step)
-            params[index] = value.astype(param.dtype)
+            value, changed = self.rule(grad, params[index], own, rate, step)
+            params[index] = value.astype(params[index].dtype)
             for name, new in changed.items():
                 slots[name][index] = new.astype(own[name].dtype)
         return params, slots
 
     def _accumulate(
-        self, grads: list[Any], params: list[Array], slots: Slots,
-        rate: Array, count: Array, done: Array, steps: int,
-    ) -> tuple[list[Array], Slots]:  # fmt: skip
-        held = slots.pop("gradient_accumulator")
-        sums = [h if g is None else h + g for h, g in zip(held, grads, strict=True)]
-        means = [None if g is None else s / steps for s, g in zip(sums, grads, strict=True)]
-        due = (count + 1) % steps == 0
+        self, grads: Grads, params: list[Array], slots: Slots, rate: Array, count: Array
+    ) -> tuple[list[Array], Slots]:
+        steps: Any = self.gradient_accumulation_steps
+        slots, name = dict(slots), "gradient_accumulator"
+        sums = [h + grads[i] if i in grads else h for i, h in enumerate(slots.pop(name))]
+        means, due = {index: sums[index] / steps for index in grads}, (count + 1) % steps == 0
         params, slots = jax.lax.cond(
             due,
-            lambda: self._advance(means, params, slots, rate, done),
+            lambda: self._advance(means, params, slots, rate, count // steps),
             lambda: (params, slots),
         )
-        slots["gradient_accumulator"] = [jnp.where(due, 0, each) for each in sums]
-        return params, slots
+        return params, {**slots, name: [jnp.where(due, 0, each) for each in sums]}
 
     def _averaged(
         self, params: list[Array], averages: list[Array], done: Array
@@ -308,22 +259,24 @@ class Optimizer(Configurable):
             params = [jnp.where(due, a, p) for a, p in zip(averages, params, strict=True)]
         return params, averages
 
-    def _clipped(self, grads: list[Any]) -> list[Any]:
-        def each(function: Callable[[Array], Array]) -> list[Any]:
-            return [None if grad is None else function(grad) for grad in grads]
-
-        limit = self.clipvalue
-        if limit:
-            return each(lambda grad: jnp.clip(grad, -limit, limit))
-        if self.clipnorm:
-            return each(lambda grad: grad * _shrink(jnp.sum(grad * grad), self.clipnorm))
-        if self.global_clipnorm:
-            total = jnp.sum(jnp.stack([jnp.sum(g * g) for g in grads if g is not None]))
-            return each(lambda grad: grad * _shrink(total, self.global_clipnorm))
-        return grads
+    def _clipped(self, grads: Grads) -> Grads:
+        if self.clipvalue:
+            limit = self.clipvalue
+            return {index: jnp.clip(grad, -limit, limit) for index, grad in grads.items()}
+        limit = self.clipnorm or self.global_clipnorm
+        if not limit:
+            return grads
+        squares = {index: jnp.sum(grad * grad) for index, grad in grads.items()}
+        if not self.clipnorm:
+            squares = dict.fromkeys(grads, jnp.sum(jnp.stack(list(squares.values()))))
+        # The factor brings a norm down to the limit; it is 1 where the norm is below.
+        return {
+            index: grad * (limit / jnp.maximum(jnp.sqrt(squares[index]), limit))
+            for index, grad in grads.items()
+        }
 
     def _decay(self, index: int, param: Any) -> float | None:
-        return self.weight_decay if self._decays(index) else None
+        return self.weight_decay
 
     def _decays(self, index: int) -> bool:
         if not self.built:
@@ -333,17 +286,6 @@ class Optimizer(Configurable):
         return id(variable) not in variables and not named
 
     # --- variables ------------------------------------------------------------------------------
-
-    @property
-    def variables(self) -> list[Variable]:
-        """All variables of the optimizer, in the order of files."""
-        rate = [self._rate] if isinstance(self._rate, Variable) else []
-        return [self._iterations, *rate, *self._added]
-
-    @property
-    def owned_variables(self) -> list[Variable]:
-        """As ``variables``: the name by which the core finds them."""
-        return self.variables
 
     @property
     def iterations(self) -> Any:
@@ -361,7 +303,7 @@ class Optimizer(Configurable):
         """The learning rate now: a variable, or what the schedule or callable gives."""
         if isinstance(self._rate, Variable):
             return self._rate
-        return self._rate(self._iterations.value) if self.scheduled else self._rate()
+        return self._rate_after(self._iterations.value)
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -375,66 +317,6 @@ class Optimizer(Configurable):
                 "cannot be set to a number.",
                 fix="set it to another schedule, or make the optimizer with a number",
             )
-
-    def build(self, variables: Iterable[Variable]) -> None:
-        """Make the state of these variables, which ``apply`` will change. Done once."""
-        if self.built:
-            return
-        self._trainable_variables = list(variables)
-        self._index = {id(each): index for index, each in enumerate(self._trainable_variables)}
-        for group in self._groups():
-            for index, variable in enumerate(self._trainable_variables):
-                for name in group:
-                    spec = self._spec(name, index, variable)
-                    if spec is not None:
-                        label = f"{variable.path.replace('/', '_')}_{name}"
-                        made = self._make_variable(label, *spec, self.slot_value(name))
-                        self._added.append(made)
-                        self._places.append((name, index))
-        self.built = True
-
-    def _groups(self) -> tuple[tuple[str, ...], ...]:
-        average = (("average",),) if self.use_ema else ()
-        sums = (("gradient_accumulator",),) if self.gradient_accumulation_steps else ()
-        return (*average, *sums, *self.slot_groups())
-
-    def _spec(self, name: str, index: int, param: Any) -> tuple[ShapeLike, Any] | None:
-        if name in ("average", "gradient_accumulator"):
-            return param.shape, param.dtype
-        known = self._trainable_variables
-        return self.slot_spec(name, index, known[index] if known else param)
-
-    def _make_variable(self, name: str, shape: ShapeLike, dtype: Any, value: float) -> Variable:
-        return Variable(
-            functools.partial(np.full, fill_value=value),
-            shape,
-            dtype,
-            trainable=False,
-            autocast=False,
-            aggregation="only_first_replica",
-            name=name,
-            path=f"{self.name}/{name}",
-        )
-
-    def state(self) -> OptimizerState:
-        """The state as it stands in the variables."""
-        return self.pack([binding.read(each) for each in self.variables])
-
-    def pack(self, arrays: Sequence[Array]) -> OptimizerState:
-        """The state with these arrays, given in the order of ``variables``."""
-        arrays = list(arrays)
-        count = arrays.pop(0)
-        rate = arrays.pop(0) if isinstance(self._rate, Variable) else None
-        size = max((index + 1 for _, index in self._places), default=0)
-        slots: Slots = {name: [None] * size for name, _ in self._places}
-        for (name, index), array in zip(self._places, arrays, strict=True):
-            slots[name][index] = array
-        return OptimizerState(count, rate, slots)
-
-    def unpack(self, state: OptimizerState) -> list[Array]:
-        """The arrays of a state in the order of ``variables``."""
-        rate = [] if state.learning_rate is None else [state.learning_rate]
-        return [state.iterations, *rate, *(state.slots[name][i] for name, i in self._places)]
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
         """Make a step with pairs of gradient and variable; returns the count of steps."""
@@ -555,62 +437,17 @@ class Optimizer(Configurable):
 
     # --- keeping --------------------------------------------------------------------------------
 
-    def get_config(self) -> Config:
-        """The constructor's arguments as plain values; the learning rate as it is now."""
-        given, rate = dict(self._given), self._rate
-        names = [*OPTIONS, *(each for each in given if each not in (*OPTIONS, "learning_rate"))]
-        config = {name: registry.plain(self._argument(name)) for name in names if self._has(name)}
-        if "learning_rate" in given:
-            number = isinstance(rate, Variable)
-            config["learning_rate"] = float(rate) if number else registry.serialize(rate)
-        return config
-
-    def _has(self, name: str) -> bool:
-        return name in self._given or hasattr(self, name)
-
     def _argument(self, name: str) -> Any:
-        return super()._argument(name) if name in self._given else getattr(self, name)
+        """The present value of a constructor argument; of a schedule, the schedule."""
+        if name != "learning_rate":
+            return super()._argument(name)
+        return float(self._rate) if isinstance(self._rate, Variable) else self._rate
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: CustomObjects = None) -> Self:
         """An optimizer like the one that ``config`` was taken from."""
         with registry.CustomObjectScope(custom_objects or {}):
             return super().from_config(config)
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Copies of the variables' arrays, in the order of ``variables``."""
-        return [each.numpy() for each in self.variables]
-
-    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Set the variables, given in the order of ``variables``; all of them or none."""
-        variables = self.variables
-        shapes = [tuple(np.shape(each)) for each in weights]
-        if not self.built or shapes != [each.shape for each in variables]:
-            raise ShapeError(
-                f"These weights are not for {self.name}.",
-                met=f"{len(shapes)} arrays of shapes {shapes[:8]}",
-                rule=f"it has {len(variables)}: {[each.shape for each in variables][:8]}",
-                fix="" if self.built else "call build(variables) before",
-            )
-        for variable, weight in zip(variables, weights, strict=True):
-            variable.assign(weight)
-
-    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
-        """Put each variable's array into ``store`` under its number."""
-        for index, variable in enumerate(self.variables):
-            store[str(index)] = variable.numpy()
-
-    def load_own_variables(self, store: Mapping[str, Any]) -> None:
-        """Take the variables from ``store``; warns and changes nothing if it has others."""
-        if len(store) != len(self.variables):
-            hint = "" if self.built else " It was not built yet: call build(variables) before."
-            warnings.warn(
-                f"The state of {self.name} was not loaded: the file has {len(store)} arrays, the "
-                f"optimizer {len(self.variables)} variables.{hint}",
-                stacklevel=2,
-            )
-            return
-        self.set_weights([np.asarray(store[str(index)]) for index in range(len(store))])
 
     # --- optimizers of one's own, in the form of Keras --------------------------------------------
 
@@ -619,7 +456,7 @@ class Optimizer(Configurable):
         return type(self).update_step is not Optimizer.update_step
 
     def _assigned(
-        self, grads: list[Any], params: list[Array], slots: Slots, rate: Array, done: Array
+        self, grads: Grads, params: list[Array], slots: Slots, rate: Array, done: Array
     ) -> tuple[list[Array], Slots]:
         variables, added = self._trainable_variables, slots.get("own", [])
         own = [v for v, (name, _) in zip(self._added, self._places, strict=True) if name == "own"]
@@ -628,64 +465,11 @@ class Optimizer(Configurable):
         if isinstance(self._rate, Variable):
             values.append((self._rate, rate))
         with binding.bind(values) as trace:
-            for grad, variable in zip(grads, variables, strict=True):
-                if grad is not None:
-                    self.update_step(grad, variable, rate)
+            for index, grad in grads.items():
+                self.update_step(grad, variables[index], rate)
         if own:
             slots["own"] = [trace.values[each] for each in own]
         return [trace.values[each] for each in variables], slots
-
-    def add_variable(
-        self,
-        shape: ShapeLike,
-        initializer: Any = "zeros",
-        dtype: DTypeLike = None,
-        aggregation: str = "none",
-        layout: Any = None,
-        name: str | None = None,
-    ) -> Variable:
-        """A new variable of the optimizer, saved with it."""
-        name = name or auto_name("variable")
-        variable = Variable(
-            initializer, shape, dtype, False, False, aggregation, name=name,
-            path=f"{self.name}/{name}",
-        )  # fmt: skip
-        self._places.append(("own", sum(kind == "own" for kind, _ in self._places)))
-        self._added.append(variable)
-        return variable
-
-    def add_variable_from_reference(
-        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
-    ) -> Variable:
-        """A new variable of the shape and dtype of another one, named after it."""
-        label = f"{reference_variable.path.replace('/', '_')}_{name or 'var'}"
-        shape, dtype = reference_variable.shape, reference_variable.dtype
-        return self.add_variable(shape, initializer, dtype, name=label)
-
-    def add_optimizer_variables(
-        self, trainable_variables: Iterable[Variable], name: Any, initializer: Any = "zeros"
-    ) -> Any:
-        """A variable for each given one; with several names, a list for each name."""
-        names = [name] if isinstance(name, str) else list(name)
-        several = isinstance(initializer, (list, tuple))
-        initializers = list(initializer) if several else [initializer] * len(names)
-        made: list[list[Variable]] = [[] for _ in names]
-        for variable in trainable_variables:
-            for place, label, start in zip(made, names, initializers, strict=True):
-                place.append(self.add_variable_from_reference(variable, label, start))
-        return made[0] if isinstance(name, str) else tuple(made)
-
-    def assign(self, variable: Variable, value: ArrayLike) -> None:
-        """Set a variable."""
-        variable.assign(value)
-
-    def assign_add(self, variable: Variable, value: ArrayLike) -> None:
-        """Add to a variable."""
-        variable.assign_add(value)
-
-    def assign_sub(self, variable: Variable, value: ArrayLike) -> None:
-        """Subtract from a variable."""
-        variable.assign_sub(value)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
@@ -708,9 +492,3 @@ def _number(value: Any) -> float:
             f"A learning rate is a number, not {value!r}.",
             fix="give a number, a schedule of lamina.optimizers.schedules, or a function",
         ) from error
-
-
-def _shrink(squared_norm: Array, limit: float | None) -> Array:
-    """The factor that brings a norm down to a limit; 1 where it is below."""
-    assert limit is not None
-    return limit / jnp.maximum(jnp.sqrt(squared_norm), limit)

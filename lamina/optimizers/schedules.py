@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
@@ -37,12 +38,13 @@ def _count(step: ArrayLike) -> Array:
     return jnp.asarray(step).astype(settings.floatx)
 
 
-def _positive(owner: object, name: str, value: float) -> float:
+def _check_positive(owner: object, name: str) -> None:
+    value = getattr(owner, name)
     if value <= 0:
         raise ArgumentError(f"{type(owner).__name__} needs {name} above 0.", met=f"{name}={value}")
-    return value
 
 
+@dataclass(eq=False, repr=False)
 class ExponentialDecay(LearningRateSchedule):
     """``initial_learning_rate * decay_rate ** (step / decay_steps)``.
 
@@ -52,19 +54,14 @@ class ExponentialDecay(LearningRateSchedule):
     0.25
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "ExponentialDecay",
-    ) -> None:
-        self.initial_learning_rate = initial_learning_rate
-        self.decay_steps = _positive(self, "decay_steps", decay_steps)
-        self.decay_rate = decay_rate
-        self.staircase = staircase
-        self.name = name
+    initial_learning_rate: float
+    decay_steps: float
+    decay_rate: float
+    staircase: bool = False
+    name: str = "ExponentialDecay"
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "decay_steps")
 
     def __call__(self, step: ArrayLike) -> Array:
         """The learning rate at a step."""
@@ -75,23 +72,17 @@ class ExponentialDecay(LearningRateSchedule):
         return self.initial_learning_rate * self.decay_rate**periods
 
 
+@dataclass(eq=False, repr=False)
 class InverseTimeDecay(ExponentialDecay):
     """``initial_learning_rate / (1 + decay_rate * step / decay_steps)``."""
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "InverseTimeDecay",
-    ) -> None:
-        super().__init__(initial_learning_rate, decay_steps, decay_rate, staircase, name)
+    name: str = "InverseTimeDecay"
 
     def _decayed(self, periods: Array) -> Array:
         return self.initial_learning_rate / (1 + self.decay_rate * periods)
 
 
+@dataclass(eq=False, repr=False)
 class PiecewiseConstantDecay(LearningRateSchedule):
     """The first of ``values`` up to the first of ``boundaries`` (included), then the next.
 
@@ -99,20 +90,16 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     0.5
     """
 
-    def __init__(
-        self,
-        boundaries: Sequence[float],
-        values: Sequence[float],
-        name: str = "PiecewiseConstant",
-    ) -> None:
-        if len(boundaries) != len(values) - 1:
+    boundaries: Sequence[float]
+    values: Sequence[float]
+    name: str = "PiecewiseConstant"
+
+    def __post_init__(self) -> None:
+        if len(self.boundaries) != len(self.values) - 1:
             raise ArgumentError(
                 "PiecewiseConstantDecay needs one value more than boundaries.",
-                met=f"{len(boundaries)} boundaries, {len(values)} values",
+                met=f"{len(self.boundaries)} boundaries, {len(self.values)} values",
             )
-        self.boundaries = boundaries
-        self.values = values
-        self.name = name
 
     def __call__(self, step: ArrayLike) -> Array:
         """The learning rate at a step."""
@@ -120,27 +107,22 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         return jnp.asarray(self.values, settings.floatx)[passed]
 
 
+@dataclass(eq=False, repr=False)
 class PolynomialDecay(LearningRateSchedule):
     """From the initial to the end learning rate, by ``(1 - step / decay_steps)**power``.
 
     With ``cycle`` the span grows by ``decay_steps`` whenever it has been walked through.
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        end_learning_rate: float = 0.0001,
-        power: float = 1.0,
-        cycle: bool = False,
-        name: str = "PolynomialDecay",
-    ) -> None:
-        self.initial_learning_rate = initial_learning_rate
-        self.decay_steps = _positive(self, "decay_steps", decay_steps)
-        self.end_learning_rate = end_learning_rate
-        self.power = power
-        self.cycle = cycle
-        self.name = name
+    initial_learning_rate: float
+    decay_steps: float
+    end_learning_rate: float = 0.0001
+    power: float = 1.0
+    cycle: bool = False
+    name: str = "PolynomialDecay"
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "decay_steps")
 
     def __call__(self, step: ArrayLike) -> Array:
         """The learning rate at a step."""
@@ -151,6 +133,7 @@ class PolynomialDecay(LearningRateSchedule):
         return span * (1 - done) ** self.power + self.end_learning_rate
 
 
+@dataclass(eq=False, repr=False)
 class CosineDecay(LearningRateSchedule):
     """Half a cosine from ``initial_learning_rate`` down to ``alpha`` times it, after a warmup.
 
@@ -158,21 +141,15 @@ class CosineDecay(LearningRateSchedule):
     the cosine starts there. Loshchilov and Hutter, "SGDR" (2017).
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        alpha: float = 0.0,
-        name: str = "CosineDecay",
-        warmup_target: float | None = None,
-        warmup_steps: int = 0,
-    ) -> None:
-        self.initial_learning_rate = initial_learning_rate
-        self.decay_steps = _positive(self, "decay_steps", decay_steps)
-        self.alpha = alpha
-        self.name = name
-        self.warmup_target = warmup_target
-        self.warmup_steps = warmup_steps
+    initial_learning_rate: float
+    decay_steps: float
+    alpha: float = 0.0
+    name: str = "CosineDecay"
+    warmup_target: float | None = None
+    warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "decay_steps")
 
     def __call__(self, step: ArrayLike) -> Array:
         """The learning rate at a step."""
@@ -188,27 +165,22 @@ class CosineDecay(LearningRateSchedule):
         return (1 - self.alpha) * (1 + jnp.cos(math.pi * done)) / 2 + self.alpha
 
 
+@dataclass(eq=False, repr=False)
 class CosineDecayRestarts(LearningRateSchedule):
     """Cosine decays one after the other, each ``t_mul`` times longer and ``m_mul`` times as high.
 
     Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2017).
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        first_decay_steps: float,
-        t_mul: float = 2.0,
-        m_mul: float = 1.0,
-        alpha: float = 0.0,
-        name: str = "SGDRDecay",
-    ) -> None:
-        self.initial_learning_rate = initial_learning_rate
-        self.first_decay_steps = _positive(self, "first_decay_steps", first_decay_steps)
-        self.t_mul = t_mul
-        self.m_mul = m_mul
-        self.alpha = alpha
-        self.name = name
+    initial_learning_rate: float
+    first_decay_steps: float
+    t_mul: float = 2.0
+    m_mul: float = 1.0
+    alpha: float = 0.0
+    name: str = "SGDRDecay"
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "first_decay_steps")
 
     def __call__(self, step: ArrayLike) -> Array:
         """The learning rate at a step."""

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from lamina.core.errors import FileError, StateError
 from lamina.core.types import Array, Config
 from lamina.core.variable import Variable
-from lamina.optimizers.optimizer import Optimizer, OptimizerState
+from lamina.optimizers.optimizer import Optimizer
+from lamina.optimizers.state import Grads, OptimizerState, Slots
 
 
 class LossScaleOptimizer(Optimizer):
@@ -67,8 +68,7 @@ class LossScaleOptimizer(Optimizer):
         """Make the state of these variables, here and in the inner optimizer."""
         variables = list(variables)
         self.inner_optimizer.build(variables)
-        self._trainable_variables = variables
-        self._index = {id(each): index for index, each in enumerate(variables)}
+        self._know(variables)
         self.built = True
 
     def init(self, params: Sequence[Any]) -> OptimizerState:
@@ -165,19 +165,13 @@ class OptaxOptimizer(Optimizer):
         return OptimizerState(jnp.int32(0), None, {"state": [jnp.asarray(x) for x in leaves]})
 
     def _follow(
-        self, grads: list[Any], params: list[Array], slots: dict[str, list[Any]],
-        rate: Array, done: Array,
-    ) -> tuple[list[Array], dict[str, list[Any]]]:  # fmt: skip
+        self, grads: Grads, params: list[Array], slots: Slots, rate: Array, done: Array
+    ) -> tuple[list[Array], Slots]:
         state = jax.tree.unflatten(self._treedef, slots.get("state", []))
-        whole = [
-            jnp.zeros_like(param) if grad is None else grad
-            for grad, param in zip(grads, params, strict=True)
-        ]
+        whole = [grads.get(i, jnp.zeros_like(param)) for i, param in enumerate(params)]
         moves, state = self.transformation.update(whole, state, params)
-        params = [
-            param if grad is None else (param + move).astype(param.dtype)
-            for grad, param, move in zip(grads, params, moves, strict=True)
-        ]
+        for index in grads:
+            params[index] = (params[index] + moves[index]).astype(params[index].dtype)
         return params, {"state": jax.tree.leaves(state)}
 
     @property

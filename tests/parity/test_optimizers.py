@@ -49,20 +49,38 @@ CASES = [
 IDS = [f"{name}-{index}" for index, (name, _) in enumerate(CASES)]
 
 
-def pair(name, options, rate=0.01):
-    names = [f"v{index}" for index in range(len(START))]
-    ours = getattr(optimizers, name)(rate, **options)
-    theirs = getattr(keras.optimizers, name)(rate, **options)
-    mine = [Variable(x, name=n) for x, n in zip(START, names, strict=True)]
-    other = [keras.Variable(x, name=n) for x, n in zip(START, names, strict=True)]
-    ours.build(mine)
-    theirs.build(other)
-    return ours, mine, theirs, other
+def built(module, variable, name, options):
+    """An optimizer of ours or of Keras, and the variables that it is built on."""
+    optimizer = getattr(module, name)(0.01, **options)
+    variables = [variable(x, name=f"v{index}") for index, x in enumerate(START)]
+    optimizer.build(variables)
+    return optimizer, variables
 
 
-def keras_steps(optimizer, variables, batches):
+def pair(name, options):
+    own, foreign = (optimizers, Variable), (keras.optimizers, keras.Variable)
+    return *built(*own, name, options), *built(*foreign, name, options)
+
+
+CASES_OF_KERAS = {}
+
+
+def keras_case(name, options):
+    """An optimizer of Keras as it starts, and its compiled step: one for all tests of a case."""
+    key = f"{name} {options}"
+    if key not in CASES_OF_KERAS:
+        theirs, other = built(keras.optimizers, keras.Variable, name, options)
+        start = [v.numpy() for v in (*other, *theirs.variables)]
+        CASES_OF_KERAS[key] = theirs, other, jax.jit(theirs.stateless_apply), start
+    theirs, other, step, start = CASES_OF_KERAS[key]
+    for variable, value in zip([*other, *theirs.variables], start, strict=True):
+        variable.assign(value)
+    return theirs, other, step
+
+
+def keras_steps(optimizer, variables, batches, step=None):
     """Steps of Keras in its compiled form: eagerly, some compile anew in each step."""
-    step = jax.jit(optimizer.stateless_apply)
+    step = step or jax.jit(optimizer.stateless_apply)
     state, params = ([v.value for v in each] for each in (optimizer.variables, variables))
     for grads in batches:
         params, state = step(state, [jnp.asarray(g) for g in grads], params)
@@ -78,7 +96,8 @@ def close(ours, theirs, **tolerance):
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
 def test_twenty_steps(name, options):
-    ours, mine, theirs, other = pair(name, options)
+    ours, mine = built(optimizers, Variable, name, options)
+    theirs, other, step = keras_case(name, options)
     state, params = ours.init(START), START
 
     def body(carry, grads):
@@ -89,7 +108,7 @@ def test_twenty_steps(name, options):
     (params, state), _ = jax.lax.scan(body, ([jnp.asarray(p) for p in params], state), stacked)
     for grads in GRADS:
         ours.apply_gradients(zip(grads, mine, strict=True))
-    keras_steps(theirs, other, GRADS)
+    keras_steps(theirs, other, GRADS, step)
     close(mine, other)
     close(params, other)
     assert [v.shape for v in ours.variables] == [v.shape for v in theirs.variables]
@@ -103,10 +122,10 @@ def test_twenty_steps(name, options):
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
 def test_state_both_ways(name, options):
-    ours, _, theirs, other = pair(name, options)
+    ours, _ = built(optimizers, Variable, name, options)
+    theirs, other, step = keras_case(name, options)
     store, back = {}, {}
-    for grads in GRADS[:3]:
-        theirs.apply([jnp.asarray(g) for g in grads], other)
+    keras_steps(theirs, other, GRADS[:3], step)
     theirs.save_own_variables(store)
     ours.load_own_variables(store)
     ours.save_own_variables(back)
@@ -115,7 +134,7 @@ def test_state_both_ways(name, options):
         [v.value for v in ours.variables], GRADS[3], [v.value for v in other]
     )
     theirs.load_own_variables(back)
-    theirs.apply([jnp.asarray(g) for g in GRADS[3]], other)
+    keras_steps(theirs, other, GRADS[3:4], step)
     close(params, other)
 
 
