@@ -6,69 +6,15 @@ A row is data, so that the property tests and the comparison with Keras read the
 new gets a row here, and with it all of those tests.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
 import pytest
+from catalogue_attention import ATTENTION
+from catalogue_convolutions import CONVOLUTIONS
+from catalogue_normalization import NORMALIZATION
+from catalogue_pooling import POOLING
+from catalogue_recurrent import RECURRENT
+from rows import LayerRow, ids, label, row, x
 
-import lamina.layers
-
-
-def x(*shape: int, low: float = -2.0, high: float = 2.0) -> np.ndarray:
-    """Floats, the same ones for each shape."""
-    return np.random.default_rng(shape).uniform(low, high, shape).astype("float32")
-
-
-def ids(*shape: int, below: int) -> np.ndarray:
-    """Ints from 0 up to ``below``."""
-    return np.random.default_rng(shape).integers(0, below, shape).astype("int32")
-
-
-def label(name: str, options: dict[str, Any]) -> str:
-    """A row's id: equal in each process, so without addresses."""
-    shown = [f"{key}={getattr(value, '__name__', value)}" for key, value in options.items()]
-    return "-".join([name, *shown]).replace(" ", "")[:60]
-
-
-@dataclass(frozen=True)
-class LayerRow:
-    """A layer, its constructor's arguments, and an input (an array, or a list of several).
-
-    Attributes:
-        change: Attributes to set after a first call, which have to change the result.
-        random: Whether training differs by chance from inference.
-    """
-
-    name: str
-    inputs: Any
-    arguments: dict[str, Any] = field(default_factory=dict)
-    change: dict[str, Any] = field(default_factory=dict)
-    random: bool = False
-
-    def make(self, **more: Any) -> Any:
-        return getattr(lamina.layers, self.name)(**self.arguments, **more)
-
-    @property
-    def several(self) -> bool:
-        return isinstance(self.inputs, list)
-
-    @property
-    def floats(self) -> bool:
-        return not self.several and self.inputs.dtype == "float32"
-
-    def map(self, function: Callable[[np.ndarray], Any]) -> Any:
-        """``function`` of each input, arranged as the inputs are."""
-        return [function(each) for each in self.inputs] if self.several else function(self.inputs)
-
-    def __str__(self) -> str:
-        return label(self.name, self.arguments)
-
-
-def row(name: str, inputs: Any, change: Any = None, random: bool = False, **given: Any) -> LayerRow:
-    return LayerRow(name, inputs, given, change or {}, random)
-
+__all__ = ["LAYERS", "LayerRow", "each_layer", "label"]
 
 A, B, C = x(2, 3, 4), x(2, 3, 4) + 1, x(2, 1, 4)
 
@@ -135,6 +81,7 @@ LAYERS = [
     row("LayerNormalization", x(3, 4, 5), axis=1, scale=False),
     row("UnitNormalization", x(3, 4, 5), axis=-1),
     row("UnitNormalization", x(3, 4, 5), {"axis": -1}, axis=(1, 2)),
+    *CONVOLUTIONS, *POOLING, *RECURRENT, *ATTENTION, *NORMALIZATION,
 ]  # fmt: skip
 
 each_layer = pytest.mark.parametrize("row", LAYERS, ids=str)

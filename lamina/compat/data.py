@@ -1,7 +1,8 @@
 """``tf.data.Dataset``: sources of samples or batches that can be read again and again."""
 
+import copy
+import functools
 import itertools
-import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -34,12 +35,8 @@ class Dataset:
         if len(sizes) != 1:
             raise ArgumentError(f"The arrays have different numbers of samples: {sorted(sizes)}.")
         size = sizes.pop()
-
-        def make() -> Iterator[Any]:
-            for index in range(size):
-                yield nest.map_structure(operator.itemgetter(index), arrays)
-
-        return cls(make, size)
+        samples = functools.partial(map, lambda i: nest.map_structure(lambda x: x[i], arrays))
+        return cls(lambda: samples(range(size)), size)
 
     @classmethod
     def range(cls, *args: int, **_: Any) -> "Dataset":
@@ -80,17 +77,13 @@ class Dataset:
         return Dataset(make, self._length)
 
     def shuffle(
-        self,
-        buffer_size: int,
-        seed: int | None = None,
-        reshuffle_each_iteration: bool = True,
-        name: Any = None,
+        self, buffer_size: int, seed: Any = None, reshuffle_each_iteration: bool = True, **_: Any
     ) -> "Dataset":
         """Elements in random order, each drawn from the next ``buffer_size`` ones."""
-        fixed = np.random.default_rng(_seed(seed))
+        start = np.random.default_rng(random.creation_key().tolist() if seed is None else seed)
 
         def make() -> Iterator[Any]:
-            rng = fixed if reshuffle_each_iteration else np.random.default_rng(seed or 0)
+            rng = start if reshuffle_each_iteration else copy.deepcopy(start)
             source = self._make()
             buffer = list(itertools.islice(source, buffer_size))
             for each in source:
@@ -104,15 +97,14 @@ class Dataset:
 
     def repeat(self, count: int | None = None, name: Any = None) -> "Dataset":
         """The elements over and over, or so many times."""
-        endless = count is None or count < 0
-        times = itertools.count() if endless else None
+        times = None if count is None or count < 0 else count
+        length = None if times is None or self._length is None else self._length * times
 
         def make() -> Iterator[Any]:
-            for _ in itertools.count() if times else range(count or 0):
+            for _ in itertools.repeat(None) if times is None else range(times):
                 yield from self._make()
 
-        unknown = endless or self._length is None
-        return Dataset(make, None if unknown else self._length * count)  # type: ignore[operator]
+        return Dataset(make, length)
 
     def take(self, count: int, name: Any = None) -> "Dataset":
         """The first elements."""
@@ -154,7 +146,3 @@ def _arrays(structure: Any, convert: Callable[[Any], Any] = np.asarray) -> Any:
     if isinstance(structure, dict):
         return {key: _arrays(each, convert) for key, each in structure.items()}
     return convert(unwrap(structure))
-
-
-def _seed(seed: int | None) -> Any:
-    return random.creation_key().tolist() if seed is None else seed

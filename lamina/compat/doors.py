@@ -1,14 +1,18 @@
 """Where tensors of the facade meet Lamina's classes: methods that are replaced while it is on.
 
-A door takes tensors in as arrays and hands arrays out as tensors. There are two kinds: a recorded
-one is a step of the tapes in force; a closed one is plain Lamina inside, whatever it calls.
+A door is a function of the method it replaces, of ``self`` and of the call's arguments. It takes
+tensors in as arrays and hands arrays out as tensors. There are two kinds: a recorded one is a step
+of the tapes in force; a closed one is plain Lamina inside, whatever it calls.
 """
 
+import contextlib
 import functools
 import importlib
 import itertools
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from lamina.compat import operators, tape
 from lamina.compat.tensor import Tensor, unwrap
@@ -22,133 +26,129 @@ from lamina.core.symbolic import SymbolicTensor, any_symbolic
 from lamina.core.variable import Variable
 from lamina.training.state import variables_of
 
-_replaced: list[tuple[type, str, Any]] = []
+_closing = contextlib.ExitStack()
 _ABSENT = object()
-KINDS = ("train", "test", "predict")
+STEPS = {"train_step": (0, 1, 2, 3), "test_step": (0, 1, 3), "predict_step": (0, 1)}
+"""The steps of training, and which groups of `variables_of` each is given."""
 
 
 def open_all() -> None:
     """Put the doors in."""
+    optimizer, trainer = late("optimizers.Optimizer"), late("training.trainer.Trainer")
     _replace(Layer, "__call__", _layer_call)
     _replace(Layer, "__init__", _with_initial_weights)
     _replace(Layer, "add_weight", _take_initial_weight)
     _replace(Layer, "_weight_losses", _weight_losses)
     for name, method in operators.operator_methods().items():
-        _replace(Variable, name, functools.partial(_variable_method, method))
-        _replace(SymbolicTensor, name, _described)
-    _replace(Variable, "__repr__", lambda original: operators.shown)
-    for name in ("assign", "assign_add", "assign_sub"):
-        _replace(Variable, name, _closed)
+        _replace(Variable, name, functools.partial(_variable_operator, method))
+        _replace(SymbolicTensor, name, _plain)
+    _replace(Variable, "__repr__", lambda original, variable: operators.shown(variable))
+    _replace(Variable, "assign assign_add assign_sub", _closed)
     _replace(late("losses.Loss"), "__call__", _recorded)
-    for cls in vars(importlib.import_module("lamina.metrics")).values():
-        for name in ("update_state", "result"):
-            if isinstance(cls, type) and name in vars(cls):
-                _replace(cls, name, _closed)
-    optimizer = late("optimizers.Optimizer")
+    for room, names, door in (
+        ("metrics", ("update_state", "result"), _closed),
+        ("regularizers", ("__call__",), _recorded),
+    ):
+        for cls in vars(importlib.import_module(f"lamina.{room}")).values():
+            own = [name for name in names if isinstance(cls, type) and name in vars(cls)]
+            _replace(cls, " ".join(own), door)
     _replace(optimizer, "__init__", _old_rates)
-    for name in ("apply", "apply_gradients"):
-        _replace(optimizer, name, _closed_but_numbers)
-    trainer = late("training.trainer.Trainer")
+    _replace(optimizer, "apply apply_gradients", _closed_but_numbers)
     _replace(trainer, "compute_loss", _compute_loss)
-    for name in ("fit", "evaluate", "predict", *(f"{kind}_on_batch" for kind in KINDS)):
-        _replace(trainer, name, _training)
-    for cls in vars(importlib.import_module("lamina.regularizers")).values():
-        if isinstance(cls, type) and "__call__" in vars(cls):
-            _replace(cls, "__call__", _recorded)
+    methods = "fit evaluate predict train_on_batch test_on_batch predict_on_batch"
+    _replace(trainer, methods, _training)
 
 
 def close_all() -> None:
     """Put back what was there."""
-    while _replaced:
-        cls, name, original = _replaced.pop()
-        if original is _ABSENT:
-            delattr(cls, name)
+    _closing.close()
+
+
+def _replace(cls: type, names: str, door: Callable[..., Any]) -> None:
+    for name in names.split():
+        if name in vars(cls):
+            _closing.callback(setattr, cls, name, vars(cls)[name])
         else:
-            setattr(cls, name, original)
+            _closing.callback(delattr, cls, name)
+        setattr(cls, name, _method(getattr(cls, name), door))
 
 
-def _replace(cls: type, name: str, door: Callable[[Any], Any]) -> None:
-    original = getattr(cls, name)
-    _replaced.append((cls, name, vars(cls).get(name, _ABSENT)))
-    setattr(cls, name, functools.wraps(original)(door(original)))
+def _method(original: Any, door: Callable[..., Any]) -> Any:
+    @functools.wraps(original)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return door(original, self, *args, **kwargs)
+
+    return method
 
 
 # --- the kinds of doors -------------------------------------------------------------------------
 
 
-def _recorded(original: Any) -> Any:
-    def door(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return tape.run(functools.partial(original, self), args, kwargs)
-
-    return door
+def _plain(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
+    return original(self, *unwrap(args), **unwrap(kwargs))
 
 
-def _closed(original: Any) -> Any:
-    def door(self: Any, *args: Any, **kwargs: Any) -> Any:
-        outermost = tape.outermost()
-        with tape.inside():
-            result = original(self, *unwrap(args), **unwrap(kwargs))
-        return tape.wrap(result) if outermost else result
-
-    return door
+def _recorded(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
+    return tape.run(functools.partial(original, self), args, kwargs)
 
 
-def _closed_but_numbers(original: Any) -> Any:
+def _closed(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
+    outermost = tape.outermost()
+    with tape.inside():
+        result = _plain(original, self, *args, **kwargs)
+    return tape.wrap(result) if outermost else result
+
+
+def _closed_but_numbers(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
     """A closed door of methods whose results are NumPy's arrays and numbers in TensorFlow too."""
-
-    def door(self: Any, *args: Any, **kwargs: Any) -> Any:
-        args = tuple(list(each) if _is_pairs(each) else each for each in args)
-        with tape.inside():
-            return original(self, *unwrap(args), **unwrap(kwargs))
-
-    return door
+    args = tuple(list(each) if isinstance(each, zip) else each for each in args)
+    with tape.inside():
+        return _plain(original, self, *args, **kwargs)
 
 
-def _training(original: Any) -> Any:
-    closed = _closed_but_numbers(original)
-
-    def door(self: Any, *args: Any, **kwargs: Any) -> Any:
-        cls = type(self)
-        for name in (f"{kind}_step" for kind in KINDS):
-            step = getattr(cls, name)
-            if list(signature(step).parameters) == ["self", "data"]:
-                setattr(cls, name, _pure_step(step, name))
-        return closed(self, *args, **kwargs)
-
-    return door
+def _variable_operator(method: Any, original: Any, self: Any, *args: Any) -> Any:
+    if not tape.outermost() or any_symbolic(args):
+        return _plain(original, self, *args)
+    return method(self, *args)
 
 
-def _compute_loss(original: Any) -> Any:
+# --- training -----------------------------------------------------------------------------------
+
+
+def _training(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
+    for name in STEPS:
+        step = getattr(type(self), name)
+        if list(signature(step).parameters) == ["self", "data"]:
+            setattr(type(self), name, _pure_step(step, name))
+    return _closed_but_numbers(original, self, *args, **kwargs)
+
+
+def _compute_loss(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
     """The compiled loss as one step, of all the variables of training and of the arguments."""
+    if not tape.active():
+        return _plain(original, self, *args, **kwargs)
+    variables = list(itertools.chain(*variables_of(self)))
 
-    def door(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not tape.active():
-            return original(self, *unwrap(args), **unwrap(kwargs))
-        variables = list(itertools.chain(*variables_of(self)))
+    def loss(values: Any, args: Any, kwargs: Any) -> Any:
+        with binding.bind(list(zip(variables, values, strict=True))) as trace:
+            value = original(self, *args, **kwargs)
+        return value, [trace.values[each] for each in trace.written], list(trace.written)
 
-        def loss(values: Any, args: Any, kwargs: Any) -> Any:
-            with binding.bind(list(zip(variables, values, strict=True))) as trace:
-                value = original(self, *args, **kwargs)
-            return value, [trace.values[each] for each in trace.written], list(trace.written)
-
-        value, arrays, written = tape.run(loss, (variables, args, kwargs))
-        for variable, array in zip(written, arrays, strict=True):
-            binding.write(variable, unwrap(array))
-        added = [each for layer in self._flatten_layers() for each in layer._lamina.losses]
-        return tape.run(lambda parts: sum(parts[1:], parts[0]), ([value, *added],))
-
-    return door
+    value, arrays, written = tape.run(loss, (variables, args, kwargs))
+    for variable, array in zip(written, arrays, strict=True):
+        binding.write(variable, unwrap(array))
+    added = [each for layer in self._flatten_layers() for each in layer._lamina.losses]
+    return tape.run(lambda parts: sum(parts[1:], parts[0]), ([value, *added],))
 
 
 def _pure_step(step: Any, name: str) -> Any:
     """``train_step(self, data)``, which changes variables, in the form that training runs."""
-    parts = {"train_step": (0, 1, 2, 3), "test_step": (0, 1, 3), "predict_step": (0, 1)}[name]
 
     @functools.wraps(step)
     def pure(self: Any, state: Any, data: Any = _ABSENT) -> Any:
         if data is _ABSENT:  # super().train_step(data) of a subclass
             return step(self, state)
-        groups = [variables_of(self)[part] for part in parts]
+        groups = [variables_of(self)[part] for part in STEPS[name]]
         variables, arrays = itertools.chain(*groups), itertools.chain(*state)
         with binding.bind(list(zip(variables, arrays, strict=True))) as trace:
             result = unwrap(step(self, data))
@@ -159,38 +159,17 @@ def _pure_step(step: Any, name: str) -> Any:
     return pure
 
 
-def _is_pairs(value: Any) -> bool:
-    return isinstance(value, zip)
-
-
-def _described(original: Any) -> Any:
-    return lambda self, *args: original(self, *unwrap(args))
-
-
-def _variable_method(method: Any, original: Any) -> Any:
-    def door(self: Any, *args: Any) -> Any:
-        if not tape.outermost() or any_symbolic(args):
-            return original(self, *unwrap(args))
-        return method(self, *args)
-
-    return door
-
-
 # --- layers -------------------------------------------------------------------------------------
 
 
-def _layer_call(original: Any) -> Any:
-    def door(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        if not tape.outermost():
-            return unwrap(original(layer, *unwrap(args), **unwrap(kwargs)))
-        plain_args, plain_kwargs = unwrap(args), unwrap(kwargs)
-        if any_symbolic(plain_args) or any_symbolic(plain_kwargs.values()):
-            return original(layer, *plain_args, **plain_kwargs)
-        if not tape.active():
-            return tape.wrap(original(layer, *plain_args, **plain_kwargs))
-        return _taped_call(original, layer, args, kwargs)
-
-    return door
+def _layer_call(original: Any, layer: Any, *args: Any, **kwargs: Any) -> Any:
+    if not tape.outermost():
+        return unwrap(_plain(original, layer, *args, **kwargs))
+    if any_symbolic(args) or any_symbolic(kwargs.values()):
+        return _plain(original, layer, *args, **kwargs)
+    if not tape.active():
+        return tape.wrap(_plain(original, layer, *args, **kwargs))
+    return _taped_call(original, layer, args, kwargs)
 
 
 def _taped_call(original: Any, layer: Any, args: Any, kwargs: Any) -> Any:
@@ -249,66 +228,52 @@ def _build(original: Any, layer: Any, args: Any, kwargs: Any) -> None:
             original(layer, *args, **kwargs)
 
 
-def _weight_losses(original: Any) -> Any:
-    def door(self: Any) -> Any:
-        if not tape.outermost():
-            return original(self)
-        regularized = [v for v in self.trainable_variables if v.regularizer is not None]
-        return [tape.run(v.regularizer, (v,)) for v in regularized]
-
-    return door
+def _weight_losses(original: Any, self: Any) -> Any:
+    if not tape.outermost():
+        return original(self)
+    regularized = [v for v in self.trainable_variables if v.regularizer is not None]
+    return [tape.run(v.regularizer, (v,)) for v in regularized]
 
 
 # --- Keras 2's arguments ------------------------------------------------------------------------
 
 
-def _with_initial_weights(original: Any) -> Any:
-    def door(self: Any, *args: Any, **kwargs: Any) -> None:
-        weights = kwargs.pop("weights", None)
-        original(self, *args, **kwargs)
-        if weights is not None:
-            self._given.pop("weights", None)
-            self._lamina.initial_weights = [unwrap(each) for each in weights]
-
-    return door
+def _with_initial_weights(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    weights = kwargs.pop("weights", None)
+    original(self, *args, **kwargs)
+    if weights is not None:
+        self._given.pop("weights", None)
+        self._lamina.initial_weights = [unwrap(each) for each in weights]
 
 
-def _take_initial_weight(original: Any) -> Any:
+def _take_initial_weight(original: Any, self: Any, *args: Any, **kwargs: Any) -> Variable:
     """``Dense(3, weights=[kernel, bias])``: each new variable begins with the next array.
 
     And ``add_weight("kernel", shape=...)``: the name came first.
     """
-
-    def door(self: Any, *args: Any, **kwargs: Any) -> Variable:
-        if args and isinstance(args[0], str):
-            kwargs["name"], *args = args  # type: ignore[assignment]
-        variable = original(self, *args, **kwargs)
-        waiting = getattr(self._lamina, "initial_weights", None)
-        if waiting:
-            array = waiting.pop(0)
-            if tuple(getattr(array, "shape", ())) != variable.shape:
-                raise ShapeError(
-                    f"{self._who()}: an array in `weights` does not fit '{variable.name}'.",
-                    met=f"{getattr(array, 'shape', type(array))} for {variable.shape}",
-                    rule="weights are given in the order of get_weights()",
-                )
-            variable._initializer = lambda shape, dtype=None: array
-        return variable
-
-    return door
+    if args and isinstance(args[0], str):
+        kwargs["name"], *args = args  # type: ignore[assignment]
+    variable = original(self, *args, **kwargs)
+    waiting = getattr(self._lamina, "initial_weights", None)
+    if waiting:
+        array = waiting.pop(0)
+        if np.shape(array) != variable.shape:
+            raise ShapeError(
+                f"{self._who()}: an array in `weights` does not fit '{variable.name}'.",
+                met=f"{np.shape(array)} for {variable.shape}",
+                rule="weights are given in the order of get_weights()",
+            )
+        variable._initializer = lambda shape, dtype=None: array
+    return variable
 
 
-def _old_rates(original: Any) -> Any:
+def _old_rates(original: Any, self: Any, learning_rate: Any, *args: Any, **kwargs: Any) -> None:
     """``Adam(lr=0.1, decay=1e-3)``: the rate, and its division by ``1 + decay * step``."""
-
-    def door(self: Any, learning_rate: Any, *args: Any, **kwargs: Any) -> None:
-        rate, decay = kwargs.pop("lr", learning_rate), kwargs.pop("decay", None)
-        if decay:
-            rate = late("optimizers.schedules.InverseTimeDecay")(rate, 1, decay)
-        for name in ("lr", "decay"):
-            self._given.pop(name, None)
-        if "learning_rate" in self._given:
-            self._given["learning_rate"] = rate
-        original(self, rate, *args, **kwargs)
-
-    return door
+    rate, decay = kwargs.pop("lr", learning_rate), kwargs.pop("decay", None)
+    if decay:
+        rate = late("optimizers.schedules.InverseTimeDecay")(rate, 1, decay)
+    for name in ("lr", "decay"):
+        self._given.pop(name, None)
+    if "learning_rate" in self._given:
+        self._given["learning_rate"] = rate
+    original(self, rate, *args, **kwargs)

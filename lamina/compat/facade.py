@@ -14,6 +14,7 @@ from lamina.compat.tape import lifted
 from lamina.core.errors import explain, nearest
 
 ROOTS = ("tensorflow", "keras")
+VERSIONS = {"tensorflow": "2.16.0+lamina", "keras": "3.15.1+lamina"}
 _ABSENT = object()
 
 
@@ -44,7 +45,7 @@ class Finder(MetaPathFinder, Loader):
         """A spec for each module of the facade; None for modules of others."""
         if fullname.partition(".")[0] not in ROOTS:
             return None
-        if not _is_module(fullname):
+        if _table(fullname) is None:
             raise ImportError(missing(*fullname.rpartition(".")[::2]))
         return ModuleSpec(fullname, self, is_package=True)
 
@@ -54,11 +55,9 @@ class Finder(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Names that are there from the start."""
-        version = {"tensorflow": tf_names.VERSION, "keras": keras_names.VERSION}.get(
-            module.__name__.removeprefix("tensorflow.")
-        )
-        if version:
-            module.__version__ = version  # type: ignore[attr-defined]
+        path = module.__name__.removeprefix("tensorflow.")
+        if path in VERSIONS:
+            module.__version__ = VERSIONS[path]  # type: ignore[attr-defined]
         module.__all__ = _names(module.__name__)  # type: ignore[attr-defined]
 
 
@@ -72,59 +71,39 @@ def _keras_path(module: str) -> str | None:
 
 def _room(path: str) -> Any:
     """Lamina's room for a path such as ``keras.layers``; None when there is none."""
-    name = "lamina" + path.removeprefix("keras")
-    if path.count(".") > 1 and path not in keras_names.NESTED:
+    inner = path.removeprefix("keras").lstrip(".")
+    if inner and inner not in lamina._ROOMS and inner not in keras_names.NESTED:
         return None
-    if path.count(".") == 1 and path.removeprefix("keras.") not in lamina._ROOMS:
-        return None
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        return None
+    return importlib.import_module(f"lamina.{inner}".rstrip("."))
 
 
-def _is_module(module: str) -> bool:
+def _table(module: str) -> dict[str, Any] | None:
+    """The names that a module of the facade has of its own; None for no module of it."""
     path = _keras_path(module)
     if path is None:
-        return module == "tensorflow" or module.removeprefix("tensorflow.") in tf_names.namespaces()
-    return path in keras_names.TABLES or _room(path) is not None
+        return tf_names.namespaces().get(module.removeprefix("tensorflow").lstrip("."))
+    return keras_names.TABLES.get(path, None if _room(path) is None else {})
 
 
 def _names(module: str) -> list[str]:
     path = _keras_path(module)
-    if path is None:
-        return list(tf_names.namespaces().get(module.removeprefix("tensorflow").lstrip("."), {}))
-    room = _room(path)
-    return [*keras_names.TABLES.get(path, {}), *getattr(room, "__all__", ())]
+    room = None if path is None else _room(path)
+    return [*(_table(module) or ()), *getattr(room, "__all__", ())]
 
 
 def _lookup(module: str, name: str) -> Any:
     """What a name in a module of the facade stands for; _ABSENT when nothing."""
-    path = _keras_path(module)
-    if path is None:
-        table = tf_names.namespaces().get(module.removeprefix("tensorflow").lstrip("."), {})
-        if name in table:
-            return table[name]
-    else:
-        table = keras_names.TABLES.get(path, {})
-        if name in table:
-            return _entry(table[name])
-        found = getattr(_room(path), name, None) if name in _names(module) else None
-        if found is not None and not isinstance(found, ModuleType):
-            return _lifted(found) if path.partition(".")[2] in keras_names.LIFTED else found
+    path, table = _keras_path(module), _table(module) or {}
+    if path is None and name in table:
+        return table[name]
+    if name in table:  # "room:name" in Lamina
+        room, _, own = table[name].partition(":")
+        return _lifted(getattr(importlib.import_module(f"lamina.{room}"), own))
+    found = getattr(_room(path), name, None) if path and name in _names(module) else None
+    if path and found is not None and not isinstance(found, ModuleType):
+        return _lifted(found) if path.partition(".")[2] in keras_names.LIFTED else found
     child = f"{module}.{name}"
-    return importlib.import_module(child) if _is_module(child) else _ABSENT
-
-
-def _entry(value: Any) -> Any:
-    """An entry of a table: an object, or ``"room:name"`` in Lamina."""
-    if not isinstance(value, str):
-        return value
-    room, _, name = value.partition(":")
-    found = getattr(importlib.import_module(f"lamina.{room}"), name)
-    return _lifted(found)
+    return _ABSENT if _table(child) is None else importlib.import_module(child)
 
 
 def _lifted(found: Any) -> Any:
@@ -139,7 +118,7 @@ def missing(module: str, name: str) -> str:
     hints = {**tf_names.HINTS, **keras_names.HINTS}
     key = full.removeprefix("tf.")
     hint = hints.get(key) or hints.get(key.rpartition(".")[0])
-    known = _names(module) if module and _is_module(module) else ROOTS
+    known = _names(module) if module else ROOTS
     return explain(
         f"{full} is not part of Lamina's facade of {about}. {nearest(name, known)}".rstrip(),
         fix=hint

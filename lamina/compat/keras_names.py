@@ -1,9 +1,8 @@
 """What differs between the names of tf.keras (of any version) and Lamina's rooms."""
 
-VERSION = "3.15.1+lamina"
 LIFTED = ("ops", "losses", "activations", "random", "utils", "metrics", "layers", "")
 """Rooms whose functions take tensors; their classes do through the doors."""
-NESTED = ("keras.optimizers.schedules", "keras.datasets.digits")
+NESTED = ("optimizers.schedules", "datasets.digits")
 
 
 def words(text: str) -> dict[str, str]:

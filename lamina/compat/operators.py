@@ -61,22 +61,16 @@ class _Variables(type):
         return isinstance(instance, LaminaVariable)
 
     def __call__(
-        cls,
-        initial_value: Any = None,
-        trainable: bool | None = None,
-        *_: Any,
-        name: str | None = None,
-        dtype: Any = None,
-        constraint: Any = None,
-        **__: Any,
+        cls, initial_value: Any = None, trainable: Any = None, *_: Any, **options: Any
     ) -> LaminaVariable:
         value = unwrap(initial_value() if callable(initial_value) else initial_value)
         value = value.value if isinstance(value, LaminaVariable) else value
+        dtype, name = options.get("dtype"), options.get("name") or "Variable"
         if dtype is None and not hasattr(value, "dtype"):
             dtype = constant_dtype(value)
         trained = trainable is not False
-        variable = LaminaVariable(value, dtype=dtype, trainable=trained, name=name or "Variable")
-        variable.constraint = constraint
+        variable = LaminaVariable(value, dtype=dtype, trainable=trained, name=name)
+        variable.constraint = options.get("constraint")
         return variable
 
 

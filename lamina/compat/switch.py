@@ -28,8 +28,7 @@ def install() -> None:
         raise StateError(
             f"The real {' and '.join(real)} is already imported in this process.",
             rule="names taken from it would stay its own, and two libraries would mix",
-            fix="call lamina.compat.install() before the first `import "
-            f"{real[0]}`, in a fresh process",
+            fix=f"call lamina.compat.install() first in a fresh process, then `import {real[0]}`",
         )
     doors.open_all()
     sys.meta_path.insert(0, _finder)

@@ -25,9 +25,7 @@ from lamina.core.errors import ArgumentError, StateError
 from lamina.core.symbolic import any_symbolic
 from lamina.core.variable import Variable
 
-_tapes: contextvars.ContextVar[tuple["GradientTape", ...]] = contextvars.ContextVar(
-    "tapes", default=()
-)
+_tapes: contextvars.ContextVar[tuple[Any, ...]] = contextvars.ContextVar("tapes", default=())
 _level: contextvars.ContextVar[int] = contextvars.ContextVar("level", default=0)
 
 
@@ -38,11 +36,8 @@ def place() -> tuple[Any, int]:
 
 def active() -> list["GradientTape"]:
     """The tapes that record here. Inside a step none does: the step is recorded as a whole."""
-    tapes = _tapes.get()
-    if not tapes:
-        return []
     here = place()
-    return [each for each in tapes if each.recording and each.place == here]
+    return [each for each in _tapes.get() if each.place == here]
 
 
 def outermost() -> bool:
@@ -76,27 +71,24 @@ def run(function: Callable[..., Any], args: Any = (), kwargs: Any = None) -> Any
     kwargs = kwargs or {}
     if any_symbolic(args) or any_symbolic(kwargs.values()):
         return function(*unwrap(args), **unwrap(kwargs))
-    if not outermost():
-        args, kwargs = _values((tuple(args), kwargs))
-        return function(*args, **kwargs)
     tapes = active()
     leaves, treedef = nest.flatten_with((tuple(args), kwargs))
     places = [
         index
         for index, leaf in enumerate(leaves)
-        if (isinstance(leaf, Variable) or hasattr(leaf, "__jax_array__"))
-        and _differentiable(leaf)
-        and any(each.knows(leaf) for each in tapes)
+        if tapes and _differentiable(leaf) and any(each.knows(leaf) for each in tapes)
     ]
-    if not places:
-        args, kwargs = _values((tuple(args), kwargs))
-        with inside():
-            result = function(*args, **kwargs)
-        return wrap(result)
-    step = Step(function, leaves, treedef, places)
-    for each in tapes:
-        each.add(step)
-    return step.result
+    if places:
+        step = Step(function, leaves, treedef, places)
+        for each in tapes:
+            each.add(step)
+        return step.result
+    args, kwargs = nest.unflatten(treedef, [value_of(leaf) for leaf in leaves])
+    if not outermost():
+        return function(*args, **kwargs)
+    with inside():
+        result = function(*args, **kwargs)
+    return wrap(result)
 
 
 @functools.cache
@@ -111,7 +103,10 @@ def lifted(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _differentiable(x: Any) -> bool:
-    return jnp.issubdtype(jnp.dtype(getattr(x, "_dtype", None) or x.dtype.name), jnp.inexact)
+    """Whether a value is a tensor or variable of numbers that have derivatives."""
+    if not isinstance(x, (Tensor, Variable)):
+        return False
+    return jnp.issubdtype(jnp.dtype(x._dtype if isinstance(x, Variable) else x.dtype), jnp.inexact)
 
 
 def value_of(x: Any) -> Any:
@@ -119,56 +114,46 @@ def value_of(x: Any) -> Any:
     return x.value if isinstance(x, Variable) else unwrap(x)
 
 
-def _values(structure: Any) -> Any:
-    return nest.map_structure(value_of, structure)
-
-
 class Step:
     """One recorded call: which tensors went in and came out, and the pullback between them."""
 
     def __init__(self, function: Any, leaves: list[Any], treedef: Any, places: list[int]) -> None:
         self._structure: Any = None
-        self._floats: list[int] = []
         self._rest: list[Any] = []
         fixed = [value_of(x) for x in leaves]
 
-        def pure(*values: Any) -> tuple[list[Any], list[Any]]:
+        def pure(*values: Any) -> tuple[dict[int, Any], dict[int, Any]]:
             filled = list(fixed)
             for index, value in zip(places, values, strict=True):
                 filled[index] = value
             args, kwargs = nest.unflatten(treedef, filled)
             flat, self._structure = nest.flatten_with(function(*args, **kwargs))
-            flat = [jnp.asarray(x) if isinstance(x, jax.Array) else x for x in flat]
-            self._floats = [
-                i for i, x in enumerate(flat)
-                if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.inexact)
-            ]  # fmt: skip
-            self._rest = [None if isinstance(x, jax.Array) else x for x in flat]
-            arrays = [x if isinstance(x, jax.Array) else None for x in flat]
-            return [flat[i] for i in self._floats], arrays
+            arrays = {i: x for i, x in enumerate(flat) if isinstance(x, jax.Array)}
+            self._rest = [None if i in arrays else x for i, x in enumerate(flat)]
+            floats = {i: x for i, x in arrays.items() if jnp.issubdtype(x.dtype, jnp.inexact)}
+            return floats, {i: x for i, x in arrays.items() if i not in floats}
 
-        self.inputs = [leaves[index] for index in places]
-        values = [value_of(each) for each in self.inputs]
-        with inside():
-            outputs, self.pullback, arrays = jax.vjp(pure, *values, has_aux=True)
         self._pure = pure
-        self.outputs = [wrap(x) for x in outputs]
-        flat = [wrap(a) if a is not None else b for a, b in zip(arrays, self._rest, strict=True)]
-        for index, output in zip(self._floats, self.outputs, strict=True):
-            flat[index] = output
+        self.inputs = [leaves[index] for index in places]
+        with inside():
+            floats, self._pullback, others = jax.vjp(
+                pure, *map(value_of, self.inputs), has_aux=True
+            )
+        flat = list(self._rest)
+        for index, array in (floats | others).items():
+            flat[index] = wrap(array)
+        self.outputs = {index: flat[index] for index in floats}
         self.result = nest.unflatten(self._structure, flat)
 
-    def pull(self, cotangents: list[Any]) -> list[Any]:
+    def pull(self, cotangents: dict[int, Any]) -> list[Any]:
         """Cotangents of the inputs for those of the outputs."""
         if not active():
-            arrays = unwrap(cotangents)
-            return list(self.pullback(arrays))
-        count = len(self.inputs)
+            return list(self._pullback(unwrap(cotangents)))
 
-        def backward(*values: Any) -> list[Any]:
-            return list(jax.vjp(self._pure, *values[:count], has_aux=True)[1](list(values[count:])))
+        def backward(inputs: list[Any], cotangents: dict[int, Any]) -> list[Any]:
+            return list(jax.vjp(self._pure, *inputs, has_aux=True)[1](cotangents))
 
-        return run(backward, (*self.inputs, *cotangents))
+        return run(backward, (self.inputs, cotangents))
 
 
 class GradientTape:
@@ -189,19 +174,18 @@ class GradientTape:
     def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:
         self.persistent = persistent
         self.watch_accessed_variables = watch_accessed_variables
-        self.recording = False
         self.place: Any = None
         self._steps: list[Step] = []
         self._known: dict[int, Any] = {}
         self._used = False
 
     def __enter__(self) -> "GradientTape":
-        self.place, self.recording = place(), True
+        self.place = place()
         self._token = _tapes.set((*_tapes.get(), self))
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.recording = False
+        self.place = None
         _tapes.reset(self._token)
 
     def watch(self, tensor: Any) -> None:
@@ -221,7 +205,7 @@ class GradientTape:
         """Note a step, if something that this tape watches went into it."""
         if any(self.knows(each) for each in step.inputs):
             self._steps.append(step)
-            self._known.update((id(each), each) for each in step.outputs)
+            self._known.update((id(each), each) for each in step.outputs.values())
 
     def watched_variables(self) -> tuple[Variable, ...]:
         """The variables that were used or watched."""
@@ -251,9 +235,10 @@ class GradientTape:
                 fix="use tf.GradientTape(persistent=True), or ask for all gradients at once",
             )
         self._used = True
-        targets = [each for each in nest.flatten(target)]
-        given = nest.flatten(output_gradients) if output_gradients is not None else []
-        found = self._pull_all(targets, given or [None] * len(targets))
+        targets = nest.flatten(target)
+        ones = [None] * len(targets)
+        given = ones if output_gradients is None else nest.flatten(output_gradients)
+        found = self._pull_all(targets, given)
         if not self.persistent:
             self._steps = []
 
@@ -274,15 +259,15 @@ class GradientTape:
             found[id(x)] = cotangent if old is None else run(jnp.add, (old, cotangent))
 
         for each, cotangent in zip(targets, given, strict=True):
-            if hasattr(each, "__jax_array__") and _differentiable(each):
+            if _differentiable(each):
                 ones = jnp.ones_like(value_of(each))
                 put(each, ones if cotangent is None else cotangent)
         for step in reversed(list(self._steps)):
-            if any(id(out) in found for out in step.outputs):
-                cotangents = [
-                    jnp.zeros_like(value_of(out)) if id(out) not in found else found[id(out)]
-                    for out in step.outputs
-                ]
+            if any(id(out) in found for out in step.outputs.values()):
+                cotangents = {
+                    place: found[id(out)] if id(out) in found else jnp.zeros_like(value_of(out))
+                    for place, out in step.outputs.items()
+                }
                 for x, cotangent in zip(step.inputs, step.pull(cotangents), strict=True):
                     put(x, cotangent)
         return found

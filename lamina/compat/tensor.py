@@ -1,6 +1,5 @@
 """`Tensor`: an array that looks and prints as TensorFlow's eager tensors do."""
 
-import operator
 from typing import Any
 
 import jax.numpy as jnp
@@ -116,13 +115,6 @@ class Tensor:
         """Number of axes."""
         return self._array.ndim
 
-    @property
-    def device(self) -> str:
-        """Where the array is, as TensorFlow names devices."""
-        place = next(iter(self._array.devices()))
-        kind = "CPU" if place.platform == "cpu" else "GPU"
-        return f"/job:localhost/replica:0/task:0/device:{kind}:{place.id}"
-
     def numpy(self) -> Any:
         """The values as a NumPy array; a NumPy scalar for a tensor without axes."""
         array = np.array(self._array)
@@ -137,21 +129,6 @@ class Tensor:
 
     def __jax_array__(self) -> Any:
         return self._array
-
-    def __len__(self) -> int:
-        return len(self._array)
-
-    def __bool__(self) -> bool:
-        return bool(self._array)
-
-    def __float__(self) -> float:
-        return float(self._array)
-
-    def __int__(self) -> int:
-        return int(self._array)
-
-    def __index__(self) -> int:
-        return operator.index(self._array.item())
 
     def __format__(self, spec: str) -> str:
         return format(self.numpy(), spec)
@@ -173,6 +150,14 @@ class Tensor:
         return Tensor(self._array)
 
     __hash__ = object.__hash__
+
+
+def _of_array(name: str) -> Any:
+    return lambda self: getattr(self._array, name)()
+
+
+for _name in ("__len__", "__bool__", "__float__", "__int__", "__index__"):
+    setattr(Tensor, _name, _of_array(_name))
 
 
 def _rebuilt(array: np.ndarray) -> Tensor:

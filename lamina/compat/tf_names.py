@@ -2,21 +2,16 @@
 
 import functools
 import inspect
-import re
-from collections.abc import Callable
+import itertools
 from typing import Any
 
 import jax
-import numpy as np
-from jax.core import Tracer
 
-from lamina import activations, ops
+from lamina import activations
 from lamina.compat import data, functions, operators, tape, tensor
+from lamina.compat.adapting import adapted, signatures
 from lamina.compat.keras_names import words
-from lamina.core.errors import ArgumentError, nearest
 from lamina.core.symbolic import SymbolicTensor
-
-VERSION = "2.16.0+lamina"
 
 _ONE = "abs acos=arccos asin=arcsin atan=arctan cos cosh exp floor logical_not negative round " \
     "sigmoid sign sin sinh sqrt square tan tanh"  # fmt: skip
@@ -28,21 +23,20 @@ _MATH_ONE = "ceil erf expm1 imag is_finite=isfinite is_inf=isinf is_nan=isnan lo
 _MATH_TWO = "atan2=arctan2 divide_no_nan floordiv=floor_divide floormod=mod logical_xor mod"
 
 _SIGNATURES = {
-    "tf": """
-        argsort(values,axis=-1) broadcast_to(input,shape) clip_by_value=clip(t,clip_value_min,
-        clip_value_max) concat=concatenate(values,axis) expand_dims(input,axis)
-        eye(num_rows,num_columns,-batch_shape,dtype>dtype) fill=full(dims,value)
-        gather=take(params,indices,-validate_indices,axis=0,-batch_dims) identity=copy(input)
-        linspace(start,stop,num) norm(tensor,ord>ord,axis>axis,keepdims>keepdims)
+    "": """
+        argsort(values,axis=-1) broadcast_to(input,shape) cast(x,dtype)
+        clip_by_value=clip(t,clip_value_min,clip_value_max) concat=concatenate(values,axis)
+        expand_dims(input,axis) eye(num_rows,num_columns,-batch_shape,dtype>dtype)
+        fill=full(dims,value) gather=take(params,indices,-validate_indices,axis=0,-batch_dims)
+        identity=copy(input) linspace(start,stop,num)
+        norm(tensor,ord>ord,axis>axis,keepdims>keepdims)
         one_hot(indices,depth,-on_value,-off_value,axis=-1,dtype=float32) ones(shape,dtype=float32)
         ones_like(input,dtype) pad(tensor,paddings,mode=constant,constant_values)
-        repeat(input,repeats,axis) reshape(tensor,shape) reverse=flip(tensor,axis)
-        roll(input,shift,axis) sort(values,axis=-1) squeeze(input,axis) stack(values,axis=0)
-        stop_gradient(input) tensordot(a,b,axes) tile(input,multiples) transpose(a,perm)
-        unstack(value,num,axis=0) where(condition,x,y) zeros(shape,dtype=float32)
+        range=arange(start,limit,delta,dtype) repeat(input,repeats,axis) reshape(tensor,shape)
+        reverse=flip(tensor,axis) roll(input,shift,axis) sort(values,axis=-1) squeeze(input,axis)
+        stack(values,axis=0) stop_gradient(input) tensordot(a,b,axes) tile(input,multiples)
+        transpose(a,perm) unstack(value,num,axis=0) where(condition,x,y) zeros(shape,dtype=float32)
         zeros_like(input,dtype)""",
-    "tf math": "argmax(input,axis=0,-output_type) argmin(input,axis=0,-output_type) "
-    "cumsum(x,axis=0)",
     "math": """
         bincount(arr,weights) count_nonzero(input,axis) cumprod(x,axis=0)
         in_top_k(targets,predictions,k) reduce_logsumexp=logsumexp(input_tensor,axis,keepdims)
@@ -57,14 +51,17 @@ _SIGNATURES = {
         bias_add=add(value,bias) embedding_lookup=take(params,ids,axis=0)
         in_top_k(targets,predictions,k) leaky_relu(features,alpha=0.2)
         moments(x,axes,-shift,keepdims) softmax(logits,axis=-1) log_softmax(logits,axis=-1)
-        top_k(input,k=1,sorted)""",
+        sigmoid_cross_entropy_with_logits=binary_crossentropy(labels,logits,from_logits=True)
+        softmax_cross_entropy_with_logits=categorical_crossentropy(labels,logits,from_logits=True)
+        sparse_softmax_cross_entropy_with_logits=sparse_categorical_crossentropy(labels,logits,
+        from_logits=True) top_k(input,k=1,sorted)""",
 }
-"""``name=op(parameters)``: TensorFlow's parameters in the order of the op's own. ``a=3`` has this
-default, ``a>b`` goes to the op's parameter ``b``, ``-a`` may only be left out."""
+_BOTH = "argmax(input,axis=0,-output_type) argmin(input,axis=0,-output_type) cumsum(x,axis=0)"
+"""What stands in ``tf`` and in ``tf.math``."""
 
 _DTYPES = "bfloat16 bool complex64 complex128 float16 float32 float64 int8 int16 int32 int64 " \
     "uint8 uint16 uint32 uint64".split()  # fmt: skip
-_ACTIVATIONS = "elu gelu relu relu6 selu sigmoid silu softplus softsign swish=silu tanh"
+_ACTIVATIONS = words("elu gelu relu relu6 selu sigmoid silu softplus softsign swish=silu tanh")
 
 _USE = {
     "nothing has to be run in a session: tensors have values, see .numpy()": "Session",
@@ -93,24 +90,24 @@ HINTS = {name: use for use, names in _USE.items() for name in names.split()}
 def namespaces() -> dict[str, dict[str, Any]]:
     """The tables of ``tf`` (under ""), ``math``, ``nn``, ``random`` and so on."""
     both = {
-        **_adapted(_ONE, "x"),
-        **_adapted(_TWO, "x,y"),
-        **_adapted(_REDUCE, "input_tensor,axis,keepdims"),
-    }
-    found: dict[str, dict[str, Any]] = {
-        "": {**_types(), **functions.TOP, **both, "add_n": functions.MATH["add_n"]},
-        "math": {**both, **_adapted(_MATH_ONE, "x"), **_adapted(_MATH_TWO, "x,y")},
-        "nn": {**functions.NN}, "linalg": {"matmul": functions.matmul}, "random": functions.RANDOM,
-        "data": {"Dataset": data.Dataset, "AUTOTUNE": -1}, "config": functions.CONFIG,
-        "config.experimental": functions.CONFIG,
+        **adapted(_ONE, "x"), **adapted(_TWO, "x,y"), **signatures(_BOTH),
+        **adapted(_REDUCE, "input_tensor,axis,keepdims"),
+        "add_n": tape.lifted(lambda inputs: sum(inputs[1:], inputs[0])),
     }  # fmt: skip
-    found["math"].update(functions.MATH)
-    for places, text in _SIGNATURES.items():
-        for word, parameters in re.findall(r"(\S+?)\(([^)]*)\)", text):
-            for place in places.replace("tf", "top").split():
-                found["" if place == "top" else place].update(_adapted(word, parameters))
-    for name, ours in words(_ACTIVATIONS).items():
-        found["nn"][name] = tape.lifted(getattr(activations, ours))
+    found: dict[str, dict[str, Any]] = {
+        "": {
+            **both, **{name: tensor.DType(name) for name in _DTYPES}, "DType": tensor.DType,
+            "GradientTape": tape.GradientTape, "Tensor": Tensor, "TensorShape": tensor.TensorShape,
+            "Variable": operators.Variable, "newaxis": None,
+        },
+        "math": {**both, **adapted(_MATH_ONE, "x"), **adapted(_MATH_TWO, "x,y")},
+        "nn": {name: tape.lifted(getattr(activations, our)) for name, our in _ACTIVATIONS.items()},
+        "data": {"Dataset": data.Dataset, "AUTOTUNE": -1},
+        "config.experimental": functions.TABLES["config"],
+    }  # fmt: skip
+    texts = {place: signatures(text) for place, text in _SIGNATURES.items()}
+    for place, names in itertools.chain(texts.items(), functions.TABLES.items()):
+        found.setdefault(place, {}).update(names)
     return {
         place: {name: _nameless(each) for name, each in names.items()}
         for place, names in found.items()
@@ -119,7 +116,7 @@ def namespaces() -> dict[str, dict[str, Any]]:
 
 def _nameless(function: Any) -> Any:
     """A function that also takes TensorFlow's name for its node in the graph, for nothing."""
-    if not inspect.isfunction(function) or hasattr(function, "__wrapped__"):
+    if not inspect.isfunction(function):
         return function
 
     @functools.wraps(function)
@@ -129,21 +126,6 @@ def _nameless(function: Any) -> Any:
     return wrapper
 
 
-def _types() -> dict[str, Any]:
-    return {
-        **{name: tensor.DType(name) for name in _DTYPES},
-        "DType": tensor.DType,
-        "GradientTape": tape.GradientTape,
-        "Tensor": Tensor,
-        "TensorShape": tensor.TensorShape,
-        "Variable": operators.Variable,
-        "einsum": tape.lifted(ops.einsum),
-        "is_tensor": operators.is_tensor,
-        "meshgrid": tape.lifted(ops.meshgrid),
-        "newaxis": None,
-    }
-
-
 class _TensorKinds(type):
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, (tensor.Tensor, jax.Array, SymbolicTensor))
@@ -151,54 +133,3 @@ class _TensorKinds(type):
 
 class Tensor(metaclass=_TensorKinds):
     """What ``isinstance(x, tf.Tensor)`` holds for: tensors, arrays inside calls, symbolic ones."""
-
-
-_STATIC = frozenset("axis shape perm depth dims multiples num num_rows num_columns paddings k "
-                    "num_segments axes repeats shift".split())  # fmt: skip
-
-
-def _static(value: Any) -> Any:
-    """Arguments that say how to compute, as Python's ints and tuples."""
-    if isinstance(value, (list, tuple)):
-        return tuple(_static(each) for each in value)
-    if hasattr(value, "__array__") and not isinstance(value, Tracer):
-        return _static(np.asarray(value).tolist())
-    return value
-
-
-def _adapted(text: str, parameters: str) -> dict[str, Any]:
-    """Ops of Lamina with TensorFlow's parameters; see ``_SIGNATURES``."""
-    return {name: _adapt(name, getattr(ops, op), parameters) for name, op in words(text).items()}
-
-
-def _adapt(name: str, function: Callable[..., Any], parameters: str) -> Callable[..., Any]:
-    own = iter(inspect.signature(function).parameters)
-    targets: dict[str, str] = {}
-    defaults: dict[str, Any] = {}
-    order = []
-    for word in parameters.replace(",", " ").split():
-        known, target, default = re.fullmatch(r"(-?\w+)(?:>(\w+))?(?:=(\S+))?", word).groups()  # type: ignore[union-attr]
-        order.append(known.lstrip("-"))
-        if not known.startswith("-"):
-            targets[known] = target or next(own)
-        if default:
-            defaults[known] = default if default[-1] not in "0123456789" or default[0] in "f" \
-                else (float if "." in default else int)(default)  # fmt: skip
-
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if len(args) > len(order):
-            raise ArgumentError(f"tf.{name} takes at most {len(order)} arguments.")
-        given = {**dict(zip(order, args, strict=False)), **kwargs}
-        given = {**defaults, **{key: each for key, each in given.items() if each is not None}}
-        for key in given.keys() - targets.keys():
-            hint = "Lamina has no such option." if key in order else nearest(key, targets)
-            raise ArgumentError(
-                f"tf.{name} does not take '{key}' here. {hint}".rstrip(),
-                fix=f"it takes {', '.join(targets)}",
-            )
-        named = {targets[k]: _static(v) if k in _STATIC else v for k, v in given.items()}
-        return tape.run(function, (), named)
-
-    wrapper.__name__ = wrapper.__qualname__ = name
-    wrapper.__doc__ = function.__doc__
-    return wrapper

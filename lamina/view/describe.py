@@ -10,7 +10,7 @@ from lamina.core.graph import Node
 from lamina.core.operation import FunctionOperation, Operation
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.tracking import is_layer
-from lamina.view.flow import Flow, class_label, flow_of, is_model, shapes_text
+from lamina.view.flow import class_label, flow_of, is_model, shapes_text
 from lamina.view.model_graph import Box, Edge, Group, Kind, ModelGraph
 
 KINDS: list[tuple[str, Kind]] = [
@@ -97,7 +97,10 @@ class _Describer:
                 outputs = max([len(node.outputs) for node in nodes], default=1)
                 inside[id(step)] = _Ports([identity], [(identity, k) for k in range(outputs)])
         if flow.graph is None:
-            return self._parts(flow, inside)
+            ports = [inside[id(step)] for step in flow.steps]
+            for before, after in pairwise(ports) if flow.chained else ():
+                self.graph.edges.append(Edge(before.outputs[0][0], after.inputs[0]))
+            return _Ports(ports[0].inputs, ports[-1].outputs) if ports else _Ports([], [])
         for node in flow.graph.nodes:
             self._edges(node, inside)
         return _Ports(
@@ -111,15 +114,6 @@ class _Describer:
             found, count = f"{name}~{count}", count + 1
         self.taken.add(found)
         return found
-
-    def _parts(self, flow: Flow, inside: dict[int, _Ports]) -> _Ports:
-        ports = [inside[id(step)] for step in flow.steps]
-        if not ports:
-            return _Ports([], [])
-        if flow.chained:
-            for before, after in pairwise(ports):
-                self.graph.edges.append(Edge(before.outputs[0][0], after.inputs[0]))
-        return _Ports(ports[0].inputs, ports[-1].outputs)
 
     def _leaves(self, x: SymbolicTensor, inside: dict[int, _Ports]) -> tuple[str, int]:
         """The box that a tensor comes out of, and a number for the tensor among the box's own."""

@@ -47,9 +47,9 @@ class Item:
     A group has ports: where nets enter it above and leave it below, from the same line.
     """
 
-    left: float
-    right: float
-    height: float
+    left: float = 0.0
+    right: float = 0.0
+    height: float = 0.0
     enter: Mapping[Hashable, float] = field(default_factory=dict)
     leave: Mapping[Hashable, float] = field(default_factory=dict)
 
@@ -91,32 +91,27 @@ def solve(
     return _Solver(items, wires, labels).run(before, after)
 
 
+@dataclass
 class _Solver:
-    def __init__(
-        self,
-        items: Mapping[str, Item],
-        wires: Sequence[Wire],
-        labels: Mapping[Hashable, tuple[float, float]],
-    ) -> None:
-        self.names = list(items)
-        self.nodes = list(items.values())
-        self.wires = wires
-        self.labels = labels
-        self.number: dict[tuple[str, Hashable], int] = {}
-        for index, name in enumerate(self.names):
-            self.number[name, None] = index
+    items: Mapping[str, Item]
+    wires: Sequence[Wire]
+    labels: Mapping[Hashable, tuple[float, float]]
+
+    def __post_init__(self) -> None:
+        self.nodes = list(self.items.values())
+        self.number = {name: index for index, name in enumerate(self.items)}
         self.ports: dict[str, dict[Hashable, int]] = {ENTRY: {}, EXIT: {}}
-        for wire in wires:
+        for wire in self.wires:
             for end in (wire.start, wire.end):
                 if end in self.ports and wire.net not in self.ports[end]:
-                    self.ports[end][wire.net] = self._add(Item(0.0, 0.0, 0.0))
+                    self.ports[end][wire.net] = self._add(Item())
 
     def _add(self, item: Item) -> int:
         self.nodes.append(item)
         return len(self.nodes) - 1
 
     def _node(self, end: str, net: Hashable) -> int:
-        return self.ports[end][net] if end in self.ports else self.number[end, None]
+        return self.ports[end][net] if end in self.ports else self.number[end]
 
     def run(self, before: float, after: float) -> Level:
         visible = len(self.nodes)
@@ -159,9 +154,13 @@ class _Solver:
         for wire, (start, end) in zip(self.wires, ends, strict=True):
             trunk = trunks[wire.net]
             for rank in range(self.ranks[start] + 1, self.ranks[end]):
-                if rank not in trunk:
-                    trunk[rank] = self._add(self._carrier(wire.net, first=not trunk))
-                    self.ranks.append(rank)
+                if rank in trunk:
+                    continue
+                width, height = (0.0, 0.0) if trunk else self.labels.get(wire.net, (0.0, 0.0))
+                trunk[rank] = self._add(Item(width / 2, width / 2, height))
+                self.ranks.append(rank)
+                if height:
+                    self.label_nodes[wire.net] = trunk[rank]
             between = [trunk[rank] for rank in range(self.ranks[start] + 1, self.ranks[end])]
             chains.append([start, *between, end])
         found: dict[tuple[int, int, Hashable], int] = {}
@@ -172,13 +171,6 @@ class _Solver:
                 found[key] = max(found.get(key, 1), wire.repeat + 1 if last else 1)
         self.segments = [key for key, times in found.items() for _ in range(times)]
         return chains
-
-    def _carrier(self, net: Hashable, first: bool) -> Item:
-        if not first or net not in self.labels:
-            return Item(0.0, 0.0, 0.0)
-        self.label_nodes[net] = len(self.nodes)
-        width, height = self.labels[net]
-        return Item(width / 2, width / 2, height)
 
     def _share(self, node: int, net: Hashable, side: str) -> float:
         """Where on an item a net meets it, from -0.5 to 0.5."""
@@ -193,39 +185,38 @@ class _Solver:
 
     def _fit(self) -> None:
         """Let the content begin at 0."""
-        reach = [(x - item.left, x + item.right) for x, item in self._placed()]
-        start = min((low for low, _ in reach), default=0.0)
+        placed = list(zip(self.xs, self.nodes, strict=True))
+        start = min((x - item.left for x, item in placed), default=0.0)
+        self.width = max((x + item.right for x, item in placed), default=0.0) - start
         self.xs = [x - start for x in self.xs]
-        self.width = max((high for _, high in reach), default=0.0) - start
-
-    def _placed(self) -> Iterable[tuple[float, Item]]:
-        return zip(self.xs, self.nodes, strict=True)
 
     def _spread(self) -> None:
         """Where each segment leaves its upper and meets its lower node."""
-        self.leaving: dict[tuple[int, Hashable], float] = {}
         nets: dict[int, dict[Hashable, list[float]]] = defaultdict(dict)
         arrivals: dict[int, list[tuple[int, Hashable]]] = defaultdict(list)
         for upper, lower, net in self.segments:
             nets[upper].setdefault(net, []).append(self.xs[lower])
             arrivals[lower].append((upper, net))
+        self.leaving: dict[tuple[int, Hashable], float] = {}
         for node, found in nets.items():
-            ports = self.nodes[node].leave
-            wanted = {net: sum(xs) / len(xs) for net, xs in found.items()}
-            spots = self._spots(node, list(wanted.values()))
-            for net, spot in zip(found, spots, strict=True):
-                self.leaving[node, net] = self.xs[node] + ports[net] if ports else spot
+            wanted = [sum(xs) / len(xs) for xs in found.values()]
+            for net, spot in zip(found, self._spots(node, "leave", found, wanted), strict=True):
+                self.leaving[node, net] = spot
         self.entering: dict[tuple[int, int, Hashable], list[float]] = defaultdict(list)
-        for node, found in arrivals.items():
-            ports = self.nodes[node].enter
-            spots = self._spots(node, [self.leaving[key] for key in found])
-            for (upper, net), spot in zip(found, spots, strict=True):
-                x = self.xs[node] + ports[net] if ports else spot
-                self.entering[upper, node, net].append(x)
+        for node, came in arrivals.items():
+            wanted = [self.leaving[key] for key in came]
+            spots = self._spots(node, "enter", [net for _, net in came], wanted)
+            for (upper, net), spot in zip(came, spots, strict=True):
+                self.entering[upper, node, net].append(spot)
 
-    def _spots(self, node: int, wanted: list[float]) -> list[float]:
-        """Places side by side on a box for lines that come from ``wanted``."""
+    def _spots(
+        self, node: int, side: str, nets: Iterable[Hashable], wanted: list[float]
+    ) -> list[float]:
+        """Places side by side on a box for lines that come from ``wanted``; a group has ports."""
         item, x = self.nodes[node], self.xs[node]
+        ports: Mapping[Hashable, float] = getattr(item, side)
+        if ports:
+            return [x + ports[net] for net in nets]
         if len(wanted) == 1 or not item.height:
             return [x] * len(wanted)
         reach = min(item.left, item.right) * REACH
@@ -233,10 +224,7 @@ class _Solver:
         ranked = sorted(range(len(wanted)), key=wanted.__getitem__)
         ideal = [min(max(wanted[index], x - reach), x + reach) for index in ranked]
         spots = separate(ideal, apart, x - reach, x + reach)
-        found = [0.0] * len(wanted)
-        for index, spot in zip(ranked, spots, strict=True):
-            found[index] = spot
-        return found
+        return [spot for _, spot in sorted(zip(ranked, spots, strict=True))]
 
     def _along(self, layers: Sequence[Sequence[int]], hidden: Sequence[bool]) -> None:
         """Where each rank begins and ends."""
@@ -261,29 +249,27 @@ class _Solver:
         height = self.bands[-1][1] if self.bands else 0.0
         level = Level(width=self.width, height=height)
         ys = [sum(self.bands[rank]) / 2 for rank in self.ranks]
-        for index, name in enumerate(self.names):
-            level.places[name] = Point(self.xs[index], ys[index])
-        for net, node in self.label_nodes.items():
-            level.labels[net] = Point(self.xs[node], ys[node])
+        points = list(map(Point, self.xs, ys))
+        level.places = dict(zip(self.items, points, strict=False))
+        level.labels = {net: points[node] for net, node in self.label_nodes.items()}
         level.entries = {net: self.xs[node] for net, node in self.ports[ENTRY].items()}
         level.exits = {net: self.xs[node] for net, node in self.ports[EXIT].items()}
         for wire, chain in zip(self.wires, chains, strict=True):
-            knots: list[Point] = []
+            first, last = chain[0], chain[-1]
+            top, bottom = ys[first] + self.nodes[first].height / 2, height + after
+            head, tail = 0.0, ARROW if wire.backward else 0.0
+            if wire.start == ENTRY:
+                top = -before
+            if wire.end != EXIT:
+                bottom, head = ys[last] - self.nodes[last].height / 2, ARROW
+            knots = [Point(self.leaving[first, wire.net], top)]
             for upper, lower in pairwise(chain):
                 entering = self.entering[upper, lower, wire.net]
-                start = self.leaving[upper, wire.net]
-                end = entering[min(wire.repeat, len(entering) - 1)]
-                above, below = self.bands[self.ranks[upper]], self.bands[self.ranks[lower]]
-                top, bottom = self.nodes[upper].height / 2, self.nodes[lower].height / 2
-                headed = ARROW if lower == chain[-1] and wire.end != EXIT else 0.0
-                if not knots:
-                    knots.append(Point(start, -before if wire.start == ENTRY else ys[upper] + top))
-                tail = ARROW if wire.backward and upper == chain[0] else 0.0
-                knots += [Point(start, above[1] + tail), Point(end, below[0] - headed)]
-                if lower == chain[-1]:
-                    last = height + after if wire.end == EXIT else ys[lower] - bottom
-                    knots.append(Point(end, last))
-            level.routes[wire] = knots
+                above = self.bands[self.ranks[upper]][1] + (tail if upper == first else 0.0)
+                below = self.bands[self.ranks[lower]][0] - (head if lower == last else 0.0)
+                knots.append(Point(self.leaving[upper, wire.net], above))
+                knots.append(Point(entering[min(wire.repeat, len(entering) - 1)], below))
+            level.routes[wire] = [*knots, Point(knots[-1].x, bottom)]
         return level
 
 

@@ -43,8 +43,7 @@ def _improve(
 ) -> tuple[list[list[int]], int]:
     """The best order met in sweeps down and up from a first one, and its crossings."""
     best, layout, stale = layers, [list(layer) for layer in layers], 0
-    position = [0] * len(up)
-    _number(best, position)
+    position = positions(best, len(up))
     fewest = crossings(best, down, position)
     segments = sum(map(len, down)) + 1
     for sweep in range(min(24, max(4, 100_000 // segments))):
@@ -96,10 +95,13 @@ def _walk(layers: Sequence[Sequence[int]], down: Neighbours) -> list[list[int]]:
     return found
 
 
-def _number(layers: Sequence[Sequence[int]], position: list[int]) -> None:
+def positions(layers: Sequence[Sequence[int]], count: int) -> list[int]:
+    """For each node its number in its rank."""
+    found = [0] * count
     for layer in layers:
         for index, node in enumerate(layer):
-            position[node] = index
+            found[node] = index
+    return found
 
 
 def _sort(layer: list[int], neighbours: Neighbours, position: list[int], turn: bool) -> None:
@@ -107,7 +109,8 @@ def _sort(layer: list[int], neighbours: Neighbours, position: list[int], turn: b
     keys = {node: _median(neighbours[node], position) for node in layer if neighbours[node]}
     moving = iter(sorted(reversed(keys) if turn else keys, key=keys.__getitem__))
     layer[:] = [next(moving) if node in keys else node for node in layer]
-    _number([layer], position)
+    for index, node in enumerate(layer):
+        position[node] = index
 
 
 def _median(neighbours: Sequence[Near], position: Sequence[int]) -> float:
@@ -132,11 +135,8 @@ def _transpose(
         for layer in layers:
             for index in range(len(layer) - 1):
                 left, right = layer[index], layer[index + 1]
-                gain = 0
-                for side in (up, down):
-                    if side[left] and side[right]:
-                        gain += _pair(side[left], side[right], position)
-                if gain > 0:
+                gains = (_pair(side[left], side[right], position) for side in (up, down))
+                if sum(gains) > 0:
                     layer[index], layer[index + 1] = right, left
                     position[left], position[right] = index + 1, index
                     improved = True

@@ -9,17 +9,13 @@ none of the corrections of the paper's erratum (2020).
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-Adjacency = Sequence[Sequence[int]]
+from lamina.view.ordering import positions
+
+Lists = Sequence[Sequence[int]]
 Gap = Callable[[int, int], float]
 
 
-def place(
-    layers: Sequence[Sequence[int]],
-    up: Adjacency,
-    down: Adjacency,
-    hidden: Sequence[bool],
-    gap: Gap,
-) -> list[float]:
+def place(layers: Lists, up: Lists, down: Lists, hidden: Sequence[bool], gap: Gap) -> list[float]:
     """A coordinate for every node, ordered as in ``layers``.
 
     ``hidden`` marks the nodes that only carry a long edge. ``gap(a, b)`` is the least distance
@@ -28,18 +24,11 @@ def place(
     >>> place([[0], [1, 2]], [[], [0], [0]], [[1, 2], [], []], [False] * 3, lambda a, b: 10.0)
     [5.0, 0.0, 10.0]
     """
-    position = [0] * len(up)
-    for layer in layers:
-        for index, node in enumerate(layer):
-            position[node] = index
-    avoided = _conflicts(layers, up, down, hidden, position)
+    avoided = _conflicts(layers, up, down, hidden)
     found: list[list[float]] = []
     for mirrored in (False, True):
         rows = [list(reversed(layer)) if mirrored else list(layer) for layer in layers]
-        where = [0] * len(up)
-        for row in rows:
-            for index, node in enumerate(row):
-                where[node] = index
+        where = positions(rows, len(up))
         distance = (lambda a, b: gap(b, a)) if mirrored else gap
         for ranks, neighbours in ((rows, up), (rows[::-1], down)):
             root = _align(ranks, neighbours, where, avoided)
@@ -49,13 +38,10 @@ def place(
 
 
 def _conflicts(
-    layers: Sequence[Sequence[int]],
-    up: Adjacency,
-    down: Adjacency,
-    hidden: Sequence[bool],
-    position: Sequence[int],
+    layers: Lists, up: Lists, down: Lists, hidden: Sequence[bool]
 ) -> set[tuple[int, int]]:
     """Segments, as (upper, lower), that must not bend a long edge."""
+    position = positions(layers, len(up))
     avoided: set[tuple[int, int]] = set()
     for above, layer in pairwise(layers):
         start, done = 0, 0
@@ -64,10 +50,8 @@ def _conflicts(
             if inner is None and index < len(layer) - 1:
                 continue
             end = len(above) - 1 if inner is None else position[inner]
-            for lower in layer[done : index + 1]:
-                for upper in up[lower]:
-                    if not start <= position[upper] <= end:
-                        avoided.add((upper, lower))
+            crossed = ((u, lower) for lower in layer[done : index + 1] for u in up[lower])
+            avoided.update(pair for pair in crossed if not start <= position[pair[0]] <= end)
             start, done = end, index + 1
         for upper in above:
             # Where a long edge has a branch, it is the long edge that goes straight on.
@@ -86,7 +70,7 @@ def _conflicts(
     return avoided
 
 
-def _is_skip(node: int, up: Adjacency, down: Adjacency, hidden: Sequence[bool]) -> bool:
+def _is_skip(node: int, up: Lists, down: Lists, hidden: Sequence[bool]) -> bool:
     """Whether the branch that begins here has a long edge in it and ends where two lines meet."""
     long = hidden[node]
     while len(down[node]) == 1 and len(up[node]) == 1:
@@ -96,8 +80,8 @@ def _is_skip(node: int, up: Adjacency, down: Adjacency, hidden: Sequence[bool]) 
 
 
 def _align(
-    layers: Sequence[Sequence[int]],
-    neighbours: Adjacency,
+    layers: Lists,
+    neighbours: Lists,
     position: Sequence[int],
     avoided: set[tuple[int, int]],
 ) -> list[int]:
@@ -119,7 +103,7 @@ def _align(
     return root
 
 
-def _pack(layers: Sequence[Sequence[int]], root: Sequence[int], gap: Gap) -> list[float]:
+def _pack(layers: Lists, root: Sequence[int], gap: Gap) -> list[float]:
     """Blocks as far left as they go, then each as far right as its right neighbours let it."""
     count = len(root)
     after: list[dict[int, float]] = [{} for _ in range(count)]
@@ -148,9 +132,7 @@ def _balance(found: list[list[float]]) -> list[float]:
     """Shift the four layouts to the edges of the narrowest one and take middle means."""
     spans = [(min(xs, default=0.0), max(xs, default=0.0)) for xs in found]
     low, high = min(spans, key=lambda span: span[1] - span[0])
-    shifts = [
-        (high - span[1]) if index >= 2 else (low - span[0]) for index, span in enumerate(spans)
-    ]
+    shifts = [high - b if index >= 2 else low - a for index, (a, b) in enumerate(spans)]
     moved = [[x + shift for x in xs] for xs, shift in zip(found, shifts, strict=True)]
     middle = [sorted(places)[1:3] for places in zip(*moved, strict=True)]
     xs = [(a + b) / 2 for a, b in middle]

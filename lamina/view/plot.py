@@ -1,8 +1,9 @@
 """`plot_model`: a model as a picture in a file, in a notebook, or as DOT text."""
 
+import inspect
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from lamina.core.errors import ArgumentError, nearest, unknown
 from lamina.view.describe import describe
@@ -14,12 +15,9 @@ if TYPE_CHECKING:
 
 # The drawing engine is imported when something is drawn, so that a summary does not wait for it.
 
-FORMATS = ("png", "svg", "dot")
-DIRECTIONS = ("TB", "BT", "LR", "RL")
-
 
 class Picture:
-    """A drawn model. As the last line of a notebook's cell it shows itself.
+    """A drawn model, as SVG text in ``svg``. As the last line of a notebook's cell it shows itself.
 
     >>> picture = Picture(ModelGraph("m"))
     >>> picture
@@ -37,11 +35,7 @@ class Picture:
         self.direction: Direction = direction
         self.dpi = dpi
         self._drawing = draw(graph, direction, theme)
-
-    @property
-    def svg(self) -> str:
-        """SVG text."""
-        return self._drawing.svg
+        self.svg = self._drawing.svg
 
     def png(self, dpi: float | None = None) -> bytes:
         """PNG bytes, at the resolution given or at the picture's own."""
@@ -57,14 +51,14 @@ class Picture:
             FileError: when the folder is missing or the file cannot be written.
         """
         kind = _format(path)
-        if kind == "svg":
-            return write_atomically(path, self.svg.encode())
+        if kind == "png":
+            return write_atomically(path, self.png())
+        text = self.svg
         if kind == "dot":
             from lamina.view.dot import Dot
 
             text = Dot(self.graph, self.direction, self.dpi).to_string()
-            return write_atomically(path, text.encode())
-        return write_atomically(path, self.png())
+        return write_atomically(path, text.encode())
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         # A notebook keeps what is returned: the PNG only for a front end that asks for it.
@@ -119,18 +113,13 @@ def plot_model(
     """
     if to_file is not None:
         _format(to_file)
-    direction = _direction(rankdir)
     theme = kwargs.pop("theme", "light")
-    _reject(kwargs, "plot_model")
+    direction = _checked("plot_model", rankdir, kwargs)
     graph = describe(
-        model,
-        show_shapes=show_shapes,
-        show_dtype=show_dtype,
-        show_layer_names=show_layer_names,
-        expand_nested=expand_nested,
-        show_layer_activations=show_layer_activations,
+        model, show_shapes=show_shapes, show_dtype=show_dtype, show_layer_names=show_layer_names,
+        expand_nested=expand_nested, show_layer_activations=show_layer_activations,
         show_trainable=show_trainable,
-    )
+    )  # fmt: skip
     picture = Picture(graph, direction, dpi, theme)
     if to_file is not None:
         picture.save(to_file)
@@ -155,26 +144,21 @@ def model_to_dot(
 
     The arguments are those of `plot_model`; ``subgraph`` makes a cluster to put in another graph.
     """
-    direction = _direction(rankdir)
-    _reject(kwargs, "model_to_dot")
-    graph = describe(
-        model,
-        show_shapes=show_shapes,
-        show_dtype=show_dtype,
-        show_layer_names=show_layer_names,
-        expand_nested=expand_nested,
-        show_layer_activations=show_layer_activations,
-        show_trainable=show_trainable,
-    )
     from lamina.view.dot import Dot
 
+    direction = _checked("model_to_dot", rankdir, kwargs)
+    graph = describe(
+        model, show_shapes=show_shapes, show_dtype=show_dtype, show_layer_names=show_layer_names,
+        expand_nested=expand_nested, show_layer_activations=show_layer_activations,
+        show_trainable=show_trainable,
+    )  # fmt: skip
     return Dot(graph, direction, dpi, subgraph, splines)
 
 
 def _format(path: str | os.PathLike[str]) -> str:
     suffix = Path(path).suffix
     kind = suffix[1:].lower() or "png"
-    if kind not in FORMATS:
+    if kind not in ("png", "svg", "dot"):
         raise ArgumentError(
             f"A picture cannot be written as {suffix!r}.",
             met=f"to_file={str(path)!r}",
@@ -184,15 +168,11 @@ def _format(path: str | os.PathLike[str]) -> str:
     return kind
 
 
-def _direction(rankdir: str) -> Direction:
-    if rankdir not in DIRECTIONS:
-        raise unknown("rankdir", rankdir, DIRECTIONS)
-    return rankdir  # type: ignore[return-value]
-
-
-def _reject(kwargs: dict[str, Any], function: str) -> None:
-    for name in kwargs:
-        known = ["to_file", "show_shapes", "show_dtype", "show_layer_names", "rankdir", "dpi",
-                 "expand_nested", "show_layer_activations", "show_trainable", "theme"]  # fmt: skip
-        hint = nearest(name, known)
+def _checked(function: str, rankdir: str, others: dict[str, Any]) -> Direction:
+    """The direction; an error if it is none, or if there are arguments that no one knows."""
+    if rankdir not in get_args(Direction):
+        raise unknown("rankdir", rankdir, get_args(Direction))
+    for name in others:
+        hint = nearest(name, [*inspect.signature(plot_model).parameters, "theme"])
         raise ArgumentError(f"{function}() has no argument {name!r}. {hint}".rstrip())
+    return rankdir  # type: ignore[return-value]

@@ -19,10 +19,8 @@ def to_png(drawing: Drawing, dpi: float = 200.0) -> bytes:
     with the fonts of the system, if there are any.
     """
     zoom = dpi / 96.0
-    fits = min(
-        MAX_SIDE / max(drawing.width, drawing.height),
-        math.sqrt(MAX_PIXELS / (drawing.width * drawing.height)),
-    )
+    longest, area = max(drawing.width, drawing.height), drawing.width * drawing.height
+    fits = min(MAX_SIDE / longest, math.sqrt(MAX_PIXELS / area))
     if zoom > fits:
         size = f"{drawing.width * zoom:,.0f} x {drawing.height * zoom:,.0f}"
         warnings.warn(

@@ -69,9 +69,8 @@ def assign(
     for node in order:
         ranks[node] = max((ranks[u] + length for u, _, length in incoming[node]), default=0)
     lone = [node for node in range(count) if not incoming[node] and not outgoing[node]]
-    if len(lone) > ROW:
-        for index, node in enumerate(lone):
-            ranks[node] = index // ROW
+    for index, node in enumerate(lone):
+        ranks[node] = index // ROW
     # A tree that only feeds one place hangs from it: a second input stands where it is used.
     hangs = [True] * count
     for node in order:

@@ -3,18 +3,18 @@
 No array is read or made: counts and sizes come from the variables' shapes and dtypes.
 """
 
+import itertools
 import math
+import operator
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
 from lamina.core.errors import ArgumentError, DTypeError, describe_value, nearest
-from lamina.core.operation import FunctionOperation, Operation
 from lamina.core.tracking import is_layer, unique
 from lamina.core.variable import Variable
 from lamina.view.flow import class_label, flow_of, is_model, shapes_text
@@ -66,32 +66,20 @@ def _collect(layer: Any, expand: bool, depth: int, rows: list[Row]) -> None:
         if getattr(own, "is_input", False) and chained:
             continue
         shapes = list(dict.fromkeys(x.shape for node in nodes for x in node.outputs))
-        came = [x.record for node in nodes for x in node.inputs if x.record is not None]
+        records = [x.record for node in nodes for x in node.inputs if x.record is not None]
         came = [
-            record for record in came if not (chained and getattr(record[0], "is_input", False))
+            f"{flow.own(source).name}[{call}][{place}]"
+            for source, call, place in records
+            if not (chained and getattr(source, "is_input", False))
         ]
         weights = own.weights if is_layer(own) else []
         built = not is_layer(own) or own.built
-        rows.append(
-            Row(
-                own.name,
-                _class_name(own),
-                shapes_text(shapes),
-                sum(math.prod(v.shape) for v in weights) if built else None,
-                tuple(f"{flow.own(source).name}[{n}][{k}]" for source, n, k in came),
-                own.trainable if weights else None,
-                depth,
-            )
-        )
+        params = sum(math.prod(v.shape) for v in weights) if built else None
+        trainable = own.trainable if weights else None
+        output, label = shapes_text(shapes), class_label(own)
+        rows.append(Row(own.name, label, output, params, tuple(came), trainable, depth))
         if expand and is_model(own):
             _collect(own, expand, depth + 1, rows)
-
-
-def _class_name(step: Operation) -> str:
-    label = class_label(step)
-    if isinstance(step, FunctionOperation):
-        return "".join(part.capitalize() for part in label.split("_"))
-    return label
 
 
 def _between(rows: list[Row], layer_range: Sequence[str] | None) -> list[Row]:
@@ -103,17 +91,11 @@ def _between(rows: list[Row], layer_range: Sequence[str] | None) -> list[Row]:
     first, last = ([n for n in top if re.match(pattern, n)] for pattern in layer_range)
     for pattern, found in zip(layer_range, (first, last), strict=True):
         if not found:
-            hint = nearest(pattern, top)
-            raise ArgumentError(
-                f"layer_range: no layer's name matches {pattern!r}. {hint}".rstrip()
-            )
+            hint = f"layer_range: no layer's name matches {pattern!r}. {nearest(pattern, top)}"
+            raise ArgumentError(hint.rstrip())
     start, end = sorted((top.index(first[0]), top.index(last[-1])))
-    kept, index = [], -1
-    for row in rows:
-        index += row.depth == 0
-        if start <= index <= end:
-            kept.append(row)
-    return kept
+    begun = itertools.accumulate(row.depth == 0 for row in rows)
+    return [row for row, count in zip(rows, begun, strict=True) if start < count <= end + 1]
 
 
 def summary(
@@ -140,27 +122,33 @@ def summary(
         layer_range: Two patterns for the names of the first and last layer to list.
     """
     every = summary_rows(model, expand_nested)
-    rows = _between(every, layer_range)
-    table = _cells(rows, not _is_chain(every), show_trainable)
-    title, notes = f'Model: "{model.name}"', _totals(model, every)
-    if print_fn is None and line_length is None and positions is None and not _is_screen():
-        print(_printable(plain_text(title, *table, notes)))
-        return
-    if print_fn is not None and line_length is None and positions is None:
-        print_fn(plain_text(title, *table, notes))
-        return
-    _rich(title, *table, notes, line_length, positions, print_fn)
+    cells = _cells(_between(every, layer_range), not _is_chain(every), show_trainable)
+    table = _Table(f'Model: "{model.name}"', *cells, _totals(model, every))
+    fitted = line_length is not None or positions is not None
+    if fitted or (print_fn is None and _is_screen()):
+        _rich(table, line_length, positions, print_fn)
+    else:
+        (print_fn or _print)(plain_text(table))
 
 
-def _printable(text: str) -> str:
-    """The text in characters that standard output can write."""
+class _Table(NamedTuple):
+    """What is printed; a cell may have several lines."""
+
+    title: str
+    head: list[str]
+    body: list[list[str]]
+    notes: list[str]
+
+
+def _print(text: str) -> None:
+    """Print in characters that standard output can write."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        plain = text.translate(dict(zip(map(ord, "┌┬┐├┼┤└┴┘─│"), "+++++++++-|", strict=True)))
-        return plain.encode(encoding, "replace").decode(encoding)
-    return text
+        plain = text.translate(str.maketrans("┌┬┐├┼┤└┴┘─│", "+++++++++-|"))
+        text = plain.encode(encoding, "replace").decode(encoding)
+    print(text)
 
 
 def _is_screen() -> bool:
@@ -175,7 +163,7 @@ def _is_screen() -> bool:
 def _cells(
     rows: list[Row], connections: bool, show_trainable: bool
 ) -> tuple[list[str], list[list[str]]]:
-    """The head and the cells of the table; a cell may have several lines."""
+    """The head and the cells of the table."""
     head = ["Layer (type)", "Output Shape", "Param #"]
     head += ["Connected to"] * connections + ["Trainable"] * show_trainable
     body = []
@@ -196,7 +184,7 @@ def _is_chain(rows: list[Row]) -> bool:
     top = [row for row in rows if row.depth == 0]
     return all(
         len(row.connected_to) < 2 and all(x.startswith(f"{before.name}[") for x in row.connected_to)
-        for before, row in pairwise(top)
+        for before, row in itertools.pairwise(top)
     )
 
 
@@ -213,7 +201,10 @@ def _totals(model: Any, rows: list[Row]) -> list[str]:
     if extra:
         groups["Optimizer params"] = extra
     unbuilt = [row.name for row in rows if row.params is None]
-    lines = [f"{label}: {_at_least(found, unbuilt)}" for label, found in groups.items()]
+    lines = []
+    for label, found in groups.items():
+        counted = count_and_size(found) if found or not unbuilt else "?"
+        lines.append(f"{label}: {'at least ' if found and unbuilt else ''}{counted}")
     if unbuilt:
         more = f" and {len(unbuilt) - 5} more" if len(unbuilt) > 5 else ""
         lines.append(f"Not built yet: {', '.join(unbuilt[:5])}{more}. Shapes and parameters are")
@@ -221,66 +212,47 @@ def _totals(model: Any, rows: list[Row]) -> list[str]:
     return lines
 
 
-def _at_least(variables: list[Variable], unbuilt: list[str]) -> str:
-    if not unbuilt:
-        return count_and_size(variables)
-    return f"at least {count_and_size(variables)}" if variables else "?"
-
-
-def count_and_size(variables: Iterable[Variable]) -> str:
+def count_and_size(variables: list[Variable]) -> str:
     """Number of elements and size in memory.
 
     >>> count_and_size([Variable("zeros", (10, 10), "float32")])
     '100 (400.00 B)'
     """
-    count, size = 0, 0.0
-    for variable in variables:
-        elements = math.prod(variable.shape)
-        count += elements
-        size += elements * _bytes(variable.dtype)
-    unit = 0
+    counts = [math.prod(variable.shape) for variable in variables]
+    widths = [
+        0.5 if variable.dtype in ("int4", "uint4") else jnp.dtype(variable.dtype).itemsize
+        for variable in variables
+    ]
+    size, unit = float(sum(map(operator.mul, counts, widths))), 0
     while size >= 1024 and unit < len(_UNITS) - 1:
         size, unit = size / 1024, unit + 1
-    return f"{count:,} ({size:.2f} {_UNITS[unit]})"
+    return f"{sum(counts):,} ({size:.2f} {_UNITS[unit]})"
 
 
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 
-def _bytes(dtype: str) -> float:
-    return 0.5 if dtype in ("int4", "uint4") else jnp.dtype(dtype).itemsize
-
-
-def plain_text(title: str, head: list[str], body: list[list[str]], notes: list[str]) -> str:
+def plain_text(table: _Table) -> str:
     """The table as text without colours, each column as wide as its widest line."""
-    lines = [[cell.split("\n") for cell in cells] for cells in [head, *body]]
-    widths = [
-        max(len(part) for cells in lines for part in cells[column]) for column in range(len(head))
-    ]
-    right = head.index("Param #")
+    lines = [[cell.split("\n") for cell in cells] for cells in (table.head, *table.body)]
+    widths = [max(map(len, itertools.chain(*column))) for column in zip(*lines, strict=True)]
+    aligned = [">" if name == "Param #" else "<" for name in table.head]
 
     def rule(left: str, middle: str, end: str) -> str:
         return left + middle.join("─" * (width + 2) for width in widths) + end
 
-    printed = [title, rule("┌", "┬", "┐")]
-    for index, cells in enumerate(lines):
-        for number in range(max(map(len, cells))):
-            parts = [cell[number] if number < len(cell) else "" for cell in cells]
-            shown = [
-                f" {part:>{width}} " if column == right else f" {part:<{width}} "
-                for column, (part, width) in enumerate(zip(parts, widths, strict=True))
-            ]
-            printed.append("│" + "│".join(shown) + "│")
-        if index == 0:
-            printed.append(rule("├", "┼", "┤"))
-    return "\n".join([*printed, rule("└", "┴", "┘"), *(f" {note}" for note in notes)])
+    printed = []
+    for cells in lines:
+        for parts in itertools.zip_longest(*cells, fillvalue=""):
+            shown = map("{:{}{}}".format, parts, aligned, widths)
+            printed.append(f"│ {' │ '.join(shown)} │")
+    printed.insert(1, rule("├", "┼", "┤"))
+    top, bottom = rule("┌", "┬", "┐"), rule("└", "┴", "┘")
+    return "\n".join([table.title, top, *printed, bottom, *(f" {note}" for note in table.notes)])
 
 
 def _rich(
-    title: str,
-    head: list[str],
-    body: list[list[str]],
-    notes: list[str],
+    given: _Table,
     line_length: int | None,
     positions: Sequence[float] | None,
     print_fn: Callable[[str], Any] | None,
@@ -293,28 +265,25 @@ def _rich(
 
     console = Console(width=line_length, color_system="auto" if print_fn is None else None)
     table = Table(box=box.SQUARE, header_style="bold")
-    widths = _widths(head, positions, console.width)
-    for name, width in zip(head, widths, strict=True):
+    widths = _widths(len(given.head), positions, console.width)
+    for name, width in zip(given.head, widths, strict=True):
         justify = "right" if name == "Param #" else "left"
         table.add_column(name, justify=justify, overflow="fold", width=width)
-    for cells in body:
-        table.add_row(*(Text(cell) for cell in cells))
-    text = [Text(title, "bold"), table, *(Text(f" {note}") for note in notes)]
+    for cells in given.body:
+        table.add_row(*map(Text, cells))
+    text = Group(Text(given.title, "bold"), table, *(Text(f" {note}") for note in given.notes))
     if print_fn is None:
-        console.print(Group(*text))
+        console.print(text)
         return
     with console.capture() as capture:
-        console.print(Group(*text))
+        console.print(text)
     print_fn(capture.get().rstrip("\n"))
 
 
-def _widths(
-    head: list[str], positions: Sequence[float] | None, total: int
-) -> list[int] | list[None]:
+def _widths(count: int, positions: Sequence[float] | None, total: int) -> list[int] | list[None]:
     if positions is None:
-        return [None] * len(head)
-    if len(positions) < len(head):
-        raise ArgumentError(f"positions has {len(positions)} numbers for {len(head)} columns.")
-    ends = [round(p * total) if max(positions) <= 1 else int(p) for p in positions[: len(head)]]
-    starts = [0, *ends]
-    return [max(1, end - start - 3) for start, end in zip(starts, ends, strict=False)]
+        return [None] * count
+    if len(positions) < count:
+        raise ArgumentError(f"positions has {len(positions)} numbers for {count} columns.")
+    ends = [round(p * total) if max(positions) <= 1 else int(p) for p in positions[:count]]
+    return [max(1, end - start - 3) for start, end in itertools.pairwise([0, *ends])]

@@ -69,29 +69,20 @@ def _chip(label: str) -> Size:
 
 def _document(graph: ModelGraph, layout: Layout, style: Theme) -> str:
     width, height = _n(layout.width), _n(layout.height)
-    depths = {group.id: 0 for group in graph.groups}
-    parents = {group.id: group.parent for group in graph.groups}
-    for group in depths:
-        at = parents[group]
-        while at is not None:
-            depths[group], at = depths[group] + 1, parents[at]
+    around = graph.enclosing()
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" role="img" font-family="{FONTS}">',
         f"<title>{escape(graph.name)}</title>",
         f'<rect width="{width}" height="{height}" fill="{style.background}"/>',
     ]
-    for group in sorted(graph.groups, key=lambda group: depths[group.id]):
-        parts.append(_group(group, layout.groups[group.id], depths[group.id], style))
-    for _, knots in layout.routes:
-        parts.append(_edge(knots, layout.upright, style))
-    for edge in layout.loops:
-        parts.append(_loop(layout.boxes[edge.source], layout.upright, style))
+    for group in sorted(graph.groups, key=lambda group: len(around[group.id])):
+        parts.append(_group(group, layout.groups[group.id], len(around[group.id]), style))
+    parts += [_edge(knots, layout.upright, style) for _, knots in layout.routes]
+    parts += [_loop(layout.boxes[edge.source], layout.upright, style) for edge in layout.loops]
     texts = {(edge.source, edge.tensor): edge.label for edge in graph.edges}
-    for key, rect in layout.labels.items():
-        parts.append(_label(texts[key], rect, style))
-    for box in graph.boxes:
-        parts.append(_box(box, layout.boxes[box.id], style))
+    parts += [_label(texts[key], rect, style) for key, rect in layout.labels.items()]
+    parts += [_box(box, layout.boxes[box.id], style) for box in graph.boxes]
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -123,9 +114,7 @@ def _box(box: Box, rect: Rect, style: Theme) -> str:
     left, top = rect.x - rect.width / 2, rect.y - measure(box)[1] / 2
     radius = HEAD_HEIGHT / 2 if box.kind in ("input", "output") and not box.rows else 6.0
     stroke = style.stroke(box.kind)
-    name = f"{box.name} ({box.label})" if box.name else box.label
-    facts = "".join(f"\n{key + ': ' if key else ''}{value}" for key, value in box.rows)
-    parts = [f'<g class="box {box.kind}"><title>{escape(name + facts)}</title>']
+    parts = [f'<g class="box {box.kind}"><title>{escape(box.text)}</title>']
     parts.append(_rect(rect, radius, style.fill(box.kind), stroke))
     x, y = rect.x - _head_width(box) / 2, top + HEAD_HEIGHT / 2
     parts.append(_text(box.name or box.label, x, y, TITLE, style.ink, bold=True))
@@ -172,14 +161,13 @@ def path_data(knots: list[Point], upright: bool) -> str:
     """Lines along the ranks and S-curves between the knots, as the ``d`` of a path."""
     parts = [f"M{_n(knots[0].x)} {_n(knots[0].y)}"]
     for (x0, y0), (x, y) in pairwise(knots):
+        middle = _n((y0 + y) / 2 if upright else (x0 + x) / 2)
         if abs(x - x0 if upright else y - y0) < 0.05:
             parts.append(f"V{_n(y)}" if upright else f"H{_n(x)}")
         elif upright:
-            half = _n((y0 + y) / 2)
-            parts.append(f"C{_n(x0)} {half} {_n(x)} {half} {_n(x)} {_n(y)}")
+            parts.append(f"C{_n(x0)} {middle} {_n(x)} {middle} {_n(x)} {_n(y)}")
         else:
-            half = _n((x0 + x) / 2)
-            parts.append(f"C{half} {_n(y0)} {half} {_n(y)} {_n(x)} {_n(y)}")
+            parts.append(f"C{middle} {_n(y0)} {middle} {_n(y)} {_n(x)} {_n(y)}")
     return "".join(parts)
 
 

@@ -1,0 +1,5 @@
+"""Rows of the catalogue: attention."""
+
+from rows import LayerRow
+
+ATTENTION: list[LayerRow] = []

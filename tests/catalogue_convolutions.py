@@ -1,0 +1,5 @@
+"""Rows of the catalogue: convolutions."""
+
+from rows import LayerRow
+
+CONVOLUTIONS: list[LayerRow] = []

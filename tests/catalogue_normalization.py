@@ -1,0 +1,5 @@
+"""Rows of the catalogue: normalization."""
+
+from rows import LayerRow
+
+NORMALIZATION: list[LayerRow] = []

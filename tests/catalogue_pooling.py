@@ -1,0 +1,5 @@
+"""Rows of the catalogue: pooling."""
+
+from rows import LayerRow
+
+POOLING: list[LayerRow] = []

@@ -1,0 +1,5 @@
+"""Rows of the catalogue: recurrent."""
+
+from rows import LayerRow
+
+RECURRENT: list[LayerRow] = []
