@@ -8,6 +8,11 @@ from lamina.layers.core_layers import Identity, Masking
 from lamina.layers.dense import Dense
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding
+from lamina.layers.group_normalization import (
+    GroupNormalization,
+    RMSNormalization,
+    SpectralNormalization,
+)
 from lamina.layers.input import Input, InputLayer
 from lamina.layers.lambda_layer import Lambda
 from lamina.layers.merging import (
@@ -29,6 +34,38 @@ from lamina.layers.merging import (
     subtract,
 )
 from lamina.layers.normalization import BatchNormalization, LayerNormalization, UnitNormalization
+from lamina.layers.pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    AvgPool1D,
+    AvgPool2D,
+    AvgPool3D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalAvgPool1D,
+    GlobalAvgPool2D,
+    GlobalAvgPool3D,
+    GlobalMaxPool1D,
+    GlobalMaxPool2D,
+    GlobalMaxPool3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+    MaxPool1D,
+    MaxPool2D,
+    MaxPool3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+)
 from lamina.layers.regularization import (
     ActivityRegularization,
     AlphaDropout,
@@ -41,13 +78,23 @@ from lamina.layers.regularization import (
 )
 from lamina.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from lamina.layers.serialization import deserialize, serialize
+from lamina.layers.wrapper import Wrapper
 
 __all__ = [
-    "Activation", "ActivityRegularization", "Add", "AlphaDropout", "Average", "BatchNormalization",
-    "Concatenate", "Dense", "Dot", "Dropout", "ELU", "EinsumDense", "Embedding", "Flatten",
-    "GaussianDropout", "GaussianNoise", "Identity", "Input", "InputLayer", "InputSpec", "Lambda",
-    "Layer", "LayerNormalization", "LeakyReLU", "Masking", "Maximum", "Minimum", "Multiply",
-    "PReLU", "Permute", "ReLU", "RepeatVector", "Reshape", "Softmax", "SpatialDropout1D",
-    "SpatialDropout2D", "SpatialDropout3D", "Subtract", "UnitNormalization", "add", "average",
-    "concatenate", "deserialize", "dot", "maximum", "minimum", "multiply", "serialize", "subtract",
+    "Activation", "ActivityRegularization", "AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D", "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D", "Add", "AlphaDropout", "Average", "AveragePooling1D",
+    "AveragePooling2D", "AveragePooling3D", "AvgPool1D", "AvgPool2D", "AvgPool3D",
+    "BatchNormalization", "Concatenate", "Dense", "Dot", "Dropout", "ELU", "EinsumDense",
+    "Embedding", "Flatten", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D", "GlobalAveragePooling3D", "GlobalAvgPool1D", "GlobalAvgPool2D",
+    "GlobalAvgPool3D", "GlobalMaxPool1D", "GlobalMaxPool2D", "GlobalMaxPool3D",
+    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "GroupNormalization",
+    "Identity", "Input", "InputLayer", "InputSpec", "Lambda", "Layer", "LayerNormalization",
+    "LeakyReLU", "Masking", "MaxPool1D", "MaxPool2D", "MaxPool3D", "MaxPooling1D", "MaxPooling2D",
+    "MaxPooling3D", "Maximum", "Minimum", "Multiply", "PReLU", "Permute", "RMSNormalization",
+    "ReLU", "RepeatVector", "Reshape", "Softmax", "SpatialDropout1D", "SpatialDropout2D",
+    "SpatialDropout3D", "SpectralNormalization", "Subtract", "UnitNormalization", "Wrapper", "add",
+    "average", "concatenate", "deserialize", "dot", "maximum", "minimum", "multiply", "serialize",
+    "subtract",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 Arrays are (batch, spatial..., channels), or (batch, channels, spatial...) for "channels_first".
 """
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -94,14 +95,13 @@ def adaptive_max_pool(
     inputs: ArrayLike, output_size: Sizes, data_format: str | None = None
 ) -> Array:
     """The maxima of windows that divide each spatial dimension into ``output_size`` parts."""
-    return _adaptive(
-        inputs, output_size, data_format, lambda x, *where: window_max(x, *where, "VALID")
-    )
+    pool = functools.partial(window_max, padding="VALID")
+    return _adaptive(inputs, output_size, data_format, pool)
 
 
 def _adaptive(
     inputs: ArrayLike, output_size: Sizes, data_format: str | None,
-    pool: Callable[[Array, Window, Window], Array],
+    pool: Callable[..., Array],
 ) -> Array:  # fmt: skip
     """Window i of n reaches from floor(i size / n) to ceil((i + 1) size / n).
 
@@ -111,19 +111,17 @@ def _adaptive(
     x = jnp.asarray(inputs)
     rank, first = _layout(x, data_format)
     for axis, count in enumerate(_sizes(output_size, rank), 2 if first else 1):
-        size = x.shape[axis]
-
-        def windows(length: int, step: int, axis: int = axis, x: Array = x) -> Array:
-            one = (1,) * x.ndim
-            window, steps = ((*one[:axis], each, *one[axis + 1 :]) for each in (length, step))
-            return pool(x, window, steps)
-
+        size, shape = x.shape[axis], functools.partial(_at, x.ndim, axis)
         if size % count == 0:
-            x = windows(size // count, size // count)
+            x = pool(x, shape(size // count), shape(size // count))
             continue
         starts = np.arange(count) * size // count
         lengths = -(-np.arange(1, count + 1) * size // count) - starts
-        both = [windows(int(length), 1) for length in np.unique(lengths)]
+        both = [pool(x, shape(int(length)), shape(1)) for length in np.unique(lengths)]
         places = starts + (lengths > lengths.min()) * both[0].shape[axis]
         x = jnp.take(jnp.concatenate(both, axis), places, axis)
     return x
+
+
+def _at(rank: int, axis: int, size: int) -> Window:
+    return tuple(size if each == axis else 1 for each in range(rank))
