@@ -3,8 +3,8 @@
 # ruff: noqa: I001, RUF022
 # fmt: off
 from lamina.ops.convolution import (
-    adaptive_average_pool, adaptive_max_pool, average_pool, conv, conv_transpose,
-    depth_to_space, depthwise_conv, fold, max_pool, separable_conv, space_to_depth, unfold,
+    conv, conv_transpose, depth_to_space, depthwise_conv, fold, separable_conv, space_to_depth,
+    unfold,
 )
 from lamina.ops.core import (
     associative_scan, cast, cond, convert_to_numpy, convert_to_tensor, custom_gradient, dtype,
@@ -45,6 +45,9 @@ from lamina.ops.nn import (
 )
 from lamina.ops.normalization import (
     batch_normalization, layer_normalization, moments, normalize, rms_normalization,
+)
+from lamina.ops.pooling import (
+    adaptive_average_pool, adaptive_max_pool, average_pool, max_pool,
 )
 from lamina.ops.reductions import (
     all, allclose, amax, amin, any, argmax, argmin, argpartition, argsort, average, bincount,
