@@ -286,6 +286,8 @@ def extract_patches_3d(
 ) -> Array:
     """`extract_patches` of volumes: (depth, height, width, channels), with or without a batch."""
     sizes = (size,) * 3 if isinstance(size, int) else size
+    if len(sizes) != 3:
+        raise DTypeError(f"ops.image.extract_patches_3d: size={size!r} is not 3 numbers.")
     return extract_patches(volumes, sizes, strides, dilation_rate, padding, data_format)
 
 
@@ -321,7 +323,12 @@ def blur(x: Array, axis: int, kernel_size: Sequence[int], sigma: Any) -> Array:
     return _filter(x, _bell(kernel_size[1], sigma[1], x.dtype), axis)
 
 
-@array_op()
+def _unchanged(images: Any, *args: Any, data_format: Any = None, **kwargs: Any) -> SymbolicTensor:
+    check("gaussian_blur", images, data_format)
+    return SymbolicTensor(images.shape, images.dtype)
+
+
+@array_op(shape=_unchanged)
 def gaussian_blur(
     images: ArrayLike,
     kernel_size: Sequence[int] = (3, 3),
