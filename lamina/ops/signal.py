@@ -3,14 +3,17 @@
 Complex numbers are pairs of real arrays, ``(real, imaginary)``, of one shape.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.dtypes import is_float, standardize_dtype
 from lamina.core.errors import ArgumentError, DTypeError, ShapeError, describe_value, unknown
 from lamina.core.operation import op
+from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Array, ArrayLike
 from lamina.ops._rules import array_op
 
@@ -19,28 +22,46 @@ WINDOWS = {"hann": 0.5, "hamming": 0.54}
 """The share of the constant in each window, that of the cosine being what is missing to 1."""
 
 
-def _complex(name: str, x: Any) -> Array:
+def _parts(name: str, x: Any) -> list[Any]:
+    """Both parts, arrays or symbolic tensors."""
     pair = isinstance(x, (tuple, list)) and len(x) == 2
-    parts = [jnp.asarray(each) for each in x] if pair else []
-    if not pair or parts[0].shape != parts[1].shape:
+    parts = [each if hasattr(each, "shape") else jnp.asarray(each) for each in x] if pair else []
+    if not pair or tuple(parts[0].shape) != tuple(parts[1].shape):
         raise ShapeError(
             f"ops.{name} takes complex numbers as a pair of real arrays.",
             met=", ".join(str(each.shape) for each in parts) or describe_value(x),
             rule="a tuple (real, imaginary) of two arrays of one shape",
         )
-    if not all(jnp.issubdtype(each.dtype, jnp.floating) for each in parts):
-        raise ArgumentError(
-            f"ops.{name} takes two arrays of floats.",
-            met=", ".join(each.dtype.name for each in parts),
-        )
-    return jax.lax.complex(parts[0], parts[1])
+    dtypes = [standardize_dtype(each.dtype) for each in parts]
+    if not all(map(is_float, dtypes)):
+        raise ArgumentError(f"ops.{name} takes two arrays of floats.", met=", ".join(dtypes))
+    return parts
+
+
+def _complex(name: str, x: Any) -> Array:
+    real, imaginary = map(jnp.asarray, _parts(name, x))
+    return jax.lax.complex(real, imaginary)
+
+
+def _known_axes(name: str, axes: int) -> Callable[[Any], tuple[SymbolicTensor, SymbolicTensor]]:
+    def rule(x: Any) -> tuple[SymbolicTensor, SymbolicTensor]:
+        shape = _parts(name, x)[0].shape
+        if len(shape) < axes or None in shape[-axes:]:
+            raise ShapeError(
+                f"ops.{name} transforms axes of known sizes.",
+                met=f"shape {shape}",
+                rule=f"{axes} or more axes, the last {axes} known",
+            )
+        return SymbolicTensor(shape, x[0].dtype), SymbolicTensor(shape, x[1].dtype)
+
+    return rule
 
 
 def _pair(x: Array) -> Pair:
     return jnp.real(x), jnp.imag(x)
 
 
-@op
+@op(shape=_known_axes("fft", 1))
 def fft(x: tuple[ArrayLike, ArrayLike]) -> Pair:
     """The discrete Fourier transform along the last axis.
 
@@ -51,13 +72,13 @@ def fft(x: tuple[ArrayLike, ArrayLike]) -> Pair:
     return _pair(jnp.fft.fft(_complex("fft", x)))
 
 
-@op
+@op(shape=_known_axes("fft2", 2))
 def fft2(x: tuple[ArrayLike, ArrayLike]) -> Pair:
     """The discrete Fourier transform along the last two axes."""
     return _pair(jnp.fft.fft2(_complex("fft2", x)))
 
 
-@op
+@op(shape=_known_axes("ifft2", 2))
 def ifft2(x: tuple[ArrayLike, ArrayLike]) -> Pair:
     """The inverse of `fft2`."""
     return _pair(jnp.fft.ifft2(_complex("ifft2", x)))
@@ -138,7 +159,9 @@ def _window(window: Any, length: int, fft_length: int, dtype: Any) -> Array:
     return jnp.pad(window, (before, fft_length - length - before))
 
 
-def _check_pieces(name: str, length: int, fft_length: int, window: Any) -> None:
+def _check_pieces(name: str, length: int, stride: int, fft_length: int, window: Any) -> None:
+    if not isinstance(stride, (int, np.integer)) or stride < 1:
+        raise ArgumentError(f"ops.{name}: sequence_stride={stride!r} is no int above 0.")
     if fft_length < length:
         raise ArgumentError(
             f"ops.{name}: fft_length={fft_length} is below sequence_length={length}.",
@@ -173,7 +196,7 @@ def stft(
     x = jnp.asarray(x)
     if x.dtype not in (jnp.float32, jnp.float64):
         raise DTypeError(f"ops.stft takes a signal of float32 or float64, not {x.dtype.name}.")
-    _check_pieces("stft", sequence_length, fft_length, window)
+    _check_pieces("stft", sequence_length, sequence_stride, fft_length, window)
     factors = _window(window, sequence_length, fft_length, x.dtype)
     if center:
         ends = [(0, 0)] * (x.ndim - 1) + [(fft_length // 2,) * 2]
@@ -205,7 +228,7 @@ def istft(
     values = _complex("istft", x)
     if values.ndim < 2:
         raise ShapeError(f"ops.istft takes (..., pieces, frequencies), not shape {values.shape}.")
-    _check_pieces("istft", sequence_length, fft_length, window)
+    _check_pieces("istft", sequence_length, sequence_stride, fft_length, window)
     parts = jnp.fft.irfft(values, fft_length)
     factors = _window(window, sequence_length, fft_length, parts.dtype)
     starts = np.arange(values.shape[-2])[:, None] * sequence_stride
