@@ -9,6 +9,7 @@ from jax.scipy import ndimage
 
 from lamina.core.dtypes import is_float
 from lamina.core.errors import ArgumentError, ShapeError, unknown
+from lamina.core.operation import op
 from lamina.core.random import make_key
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Array, ArrayLike, SeedLike, ShapeLike
@@ -85,7 +86,11 @@ def resize(
     )
 
 
-@array_op(4, shape=lambda images, output_shape, *_, **__: SymbolicTensor(output_shape, images.dtype))
+def _of_shape(images: Any, output_shape: ShapeLike, *args: Any, **kwargs: Any) -> SymbolicTensor:
+    return SymbolicTensor(output_shape, images.dtype)
+
+
+@op(shape=_of_shape)
 def scale_and_translate(
     images: ArrayLike,
     output_shape: ShapeLike,
@@ -102,10 +107,9 @@ def scale_and_translate(
         method: "linear", "cubic", "lanczos3" or "lanczos5".
     """
     _known("method of ops.image.scale_and_translate", method, SCALING)
-    shape = tuple(int(size) for size in output_shape)  # type: ignore[arg-type]
-    scale, translation = jnp.asarray(scale), jnp.asarray(translation)
+    images, scale, translation = (jnp.asarray(x) for x in (images, scale, translation))
     return jax.image.scale_and_translate(
-        jnp.asarray(images), shape, spatial_dims, scale, translation, method, antialias
+        images, tuple(output_shape), spatial_dims, scale, translation, method, antialias
     )
 
 

@@ -48,7 +48,11 @@ def test_value_and_dtype(name, args, kwargs):
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
 
 
-NO_GRADIENT = {"nextafter", "eig", "cholesky_inverse", "view", "lu_factor", "sparsemax", "unique"}
+NO_GRADIENT = {
+    "nextafter", "eig", "cholesky_inverse", "view", "lu_factor", "sparsemax", "unique",
+    "ctc_decode",
+    "image.affine_transform",  # Keras on JAX leaves out the last two numbers of a transform
+}  # fmt: skip
 
 
 @every_case
