@@ -132,9 +132,7 @@ def _shown(value: Any) -> str:
     return f"a {type(value).__name__}{named}"
 
 
-def map_structure(
-    func: Callable[..., Any], *structures: Nest, none_is_leaf: bool = True
-) -> Nest:
+def map_structure(func: Callable[..., Any], *structures: Nest, none_is_leaf: bool = True) -> Nest:
     """The nest of ``func`` of the leaves that stand at the same place in nests of one structure.
 
     Args:

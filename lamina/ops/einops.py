@@ -2,6 +2,7 @@
 
 import math
 import re
+from itertools import chain
 
 import jax.numpy as jnp
 
@@ -22,7 +23,7 @@ def _sides(pattern: str) -> tuple[Groups, Groups]:
     sides = pattern.split("->")
     read = [[part.strip("()").split() for part in re.findall(r"\([^()]*\)|\w+", side)]
             for side in sides]  # fmt: skip
-    names = [sorted(sum(groups, [])) for groups in read]
+    names = [sorted(chain(*groups)) for groups in read]
     clean = not re.search(r"[^\w\s()]", "".join(sides))
     if len(sides) != 2 or not clean or names[0] != names[1] or len(set(names[0])) < len(names[0]):
         raise ArgumentError(
@@ -79,7 +80,7 @@ def rearrange(tensor: ArrayLike, pattern: str, **axes_lengths: int) -> Array:
     x = jnp.asarray(tensor)
     before, after = _sides(pattern)
     sizes = _sizes(pattern, before, x.shape, axes_lengths)
-    names = sum(before, [])
+    names = list(chain(*before))
     x = x.reshape([sizes[name] for name in names])
-    x = x.transpose([names.index(name) for name in sum(after, [])])
+    x = x.transpose([names.index(name) for name in chain(*after)])
     return x.reshape([math.prod(sizes[name] for name in group) for group in after])

@@ -249,7 +249,7 @@ def extract_patches(
     if rank not in (2, 3):
         raise ArgumentError(f"ops.image.extract_patches: size={size!r} is not 2 or 3 numbers.")
     images = jnp.asarray(images)
-    first, axis = check("extract_patches", images, data_format, rank)
+    first, _ = check("extract_patches", images, data_format, rank)
     if padding not in ("valid", "same"):
         raise unknown("padding", padding, ("valid", "same"))
     sizes, steps = _each(size, rank), _each(strides or size, rank)
@@ -314,7 +314,9 @@ def _filter(x: Array, taps: Any, axis: int, same: bool = True) -> Array:
         x = jnp.pad(x, widths)
     count = x.shape[axis] - size + 1
     shifted = (jnp.take(x, np.arange(i, i + count), axis) for i in range(size))
-    return sum((tap * part for tap, part in zip(taps, shifted, strict=True)), jnp.zeros((), x.dtype))
+    return sum(
+        (tap * part for tap, part in zip(taps, shifted, strict=True)), jnp.zeros((), x.dtype)
+    )
 
 
 def blur(x: Array, axis: int, kernel_size: Sequence[int], sigma: Any) -> Array:

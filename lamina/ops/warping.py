@@ -198,9 +198,9 @@ def affine_transform(
     """Pictures moved, turned, stretched, sheared.
 
     Args:
-        transform: Numbers a0, a1, a2, b0, b1, b2, c0, c1, shape (8,) or (batch, 8). The pixel at
-            column x and row y comes from column (a0 x + a1 y + a2) / k and row
-            (b0 x + b1 y + b2) / k, where k = c0 x + c1 y + 1.
+        transform: The rows of a 3 by 3 matrix without its last element, which is 1: shape (8,)
+            or (batch, 8). It takes (column, row, 1) of a pixel to where its value comes from, in
+            homogeneous coordinates.
         interpolation: "nearest" or "bilinear".
         fill_mode: What is beyond the borders: "constant", "nearest", "wrap", "mirror", "reflect".
     """

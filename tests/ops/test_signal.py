@@ -22,7 +22,7 @@ def test_stft_and_back(stride, window, center):
     x = rng.normal(size=(2, 8 + 4 * 3 * 5)).astype("float32")
     parts = ops.stft(x, 8, stride, 10, window, center)
     back = ops.istft(parts, 8, stride, 10, x.shape[1], window, center)
-    inner = slice(8, -8)
+    inner = slice(8, 56)  # all of whose places are in pieces
     np.testing.assert_allclose(back[:, inner], x[:, inner], rtol=1e-4, atol=1e-4)
 
 
