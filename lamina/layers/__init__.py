@@ -11,10 +11,18 @@ from lamina.layers.convolution import (
     Conv2DTranspose,
     Conv3D,
     Conv3DTranspose,
+    Convolution1D,
+    Convolution1DTranspose,
+    Convolution2D,
+    Convolution2DTranspose,
+    Convolution3D,
+    Convolution3DTranspose,
     DepthwiseConv1D,
     DepthwiseConv2D,
     SeparableConv1D,
     SeparableConv2D,
+    SeparableConvolution1D,
+    SeparableConvolution2D,
 )
 from lamina.layers.core_layers import Identity, Masking
 from lamina.layers.dense import Dense
