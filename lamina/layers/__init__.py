@@ -4,10 +4,11 @@
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from lamina.layers.attention import AdditiveAttention, Attention
 from lamina.layers.core_layers import Identity, Masking
 from lamina.layers.dense import Dense
 from lamina.layers.einsum_dense import EinsumDense
-from lamina.layers.embedding import Embedding
+from lamina.layers.embedding import Embedding, ReversibleEmbedding
 from lamina.layers.input import Input, InputLayer
 from lamina.layers.lambda_layer import Lambda
 from lamina.layers.merging import (
@@ -28,6 +29,7 @@ from lamina.layers.merging import (
     multiply,
     subtract,
 )
+from lamina.layers.multi_head_attention import GroupedQueryAttention, MultiHeadAttention
 from lamina.layers.normalization import BatchNormalization, LayerNormalization, UnitNormalization
 from lamina.layers.regularization import (
     ActivityRegularization,
@@ -42,12 +44,16 @@ from lamina.layers.regularization import (
 from lamina.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from lamina.layers.serialization import deserialize, serialize
 
+GroupQueryAttention = GroupedQueryAttention  # the public name in Keras
+
 __all__ = [
-    "Activation", "ActivityRegularization", "Add", "AlphaDropout", "Average", "BatchNormalization",
-    "Concatenate", "Dense", "Dot", "Dropout", "ELU", "EinsumDense", "Embedding", "Flatten",
-    "GaussianDropout", "GaussianNoise", "Identity", "Input", "InputLayer", "InputSpec", "Lambda",
-    "Layer", "LayerNormalization", "LeakyReLU", "Masking", "Maximum", "Minimum", "Multiply",
-    "PReLU", "Permute", "ReLU", "RepeatVector", "Reshape", "Softmax", "SpatialDropout1D",
-    "SpatialDropout2D", "SpatialDropout3D", "Subtract", "UnitNormalization", "add", "average",
-    "concatenate", "deserialize", "dot", "maximum", "minimum", "multiply", "serialize", "subtract",
+    "Activation", "ActivityRegularization", "Add", "AdditiveAttention", "AlphaDropout", "Attention",
+    "Average", "BatchNormalization", "Concatenate", "Dense", "Dot", "Dropout", "ELU", "EinsumDense",
+    "Embedding", "Flatten", "GaussianDropout", "GaussianNoise", "GroupQueryAttention",
+    "GroupedQueryAttention", "Identity", "Input", "InputLayer", "InputSpec", "Lambda", "Layer",
+    "LayerNormalization", "LeakyReLU", "Masking", "Maximum", "Minimum", "MultiHeadAttention",
+    "Multiply", "PReLU", "Permute", "ReLU", "RepeatVector", "Reshape", "ReversibleEmbedding",
+    "Softmax", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Subtract",
+    "UnitNormalization", "add", "average", "concatenate", "deserialize", "dot", "maximum",
+    "minimum", "multiply", "serialize", "subtract",
 ]  # fmt: skip
