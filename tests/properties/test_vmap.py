@@ -14,7 +14,8 @@ def test_over_inputs(row: LayerRow) -> None:
     layer = row.make()
     one = layer(*row.args())
     stacked = row.map(lambda x: np.stack([x, x]))
-    assert_allclose(jax.vmap(lambda *x: layer(*x))(*row.args(stacked)), jnp.stack([one, one]), atol=1e-5)
+    found = jax.vmap(lambda *x: layer(*x))(*row.args(stacked))
+    assert_allclose(found, jnp.stack([one, one]), atol=1e-5)
 
 
 @each_layer
