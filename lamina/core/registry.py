@@ -107,12 +107,12 @@ def custom_objects() -> dict[str, Any]:
 class CustomObjectScope(contextlib.AbstractContextManager["CustomObjectScope"]):
     """Makes ``custom_objects`` known by name to all that is loaded inside the ``with`` block."""
 
-    def __init__(self, custom_objects: Mapping[str, Any]) -> None:
+    def __init__(self, custom_objects: Mapping[str, Any] | None) -> None:
         self.objects = custom_objects
         self._tokens: list[contextvars.Token[Mapping[str, Any]]] = []
 
     def __enter__(self) -> "CustomObjectScope":
-        self._tokens.append(_scope.set({**_scope.get(), **self.objects}))
+        self._tokens.append(_scope.set({**_scope.get(), **(self.objects or {})}))
         return self
 
     def __exit__(self, *exc: object) -> None:
