@@ -146,13 +146,6 @@ class RNN(Layer):
         mask: Any = None,
         training: bool = False,
     ) -> Any:
-        steps = declared_shape(sequences)[1]
-        if self.unroll and steps is None:
-            raise ShapeError(
-                f"{self._who()} cannot unroll an unknown number of steps.",
-                met=f"input shape {declared_shape(sequences)}",
-                fix="give the number in the Input's shape, or leave out unroll=True",
-            )
         states = self._begin(sequences, initial_state)
         x = jnp.swapaxes(sequences, 0, 1)
         keep = None if mask is None else self._steps_kept(x, nest.flatten(mask)[0])
@@ -255,8 +248,8 @@ class RNN(Layer):
         if keep is not None and not self.zero_output_for_mask:
             held = _before(step, x, states)
         carry = (states, held)
-        settings = {"reverse": self.go_backwards, "unroll": self.unroll}
-        (states, _), outputs = scan(once, layer, carry, (x, keep), **settings)
+        unroll = self.unroll and declared_shape(x)[0] is not None
+        (states, _), outputs = scan(once, layer, carry, (x, keep), self.go_backwards, unroll)
         return outputs, states
 
     def _arranged(self, new: Any, old: Any) -> Any:

@@ -63,9 +63,10 @@ def build_cell(cell: Any, input_shape: t.Shape) -> None:
     if cell._builds_itself():
         cell.build(input_shape)
         return
-    states = jax.eval_shape(lambda: as_list(initial_state(cell, 1, "float32")))
-    symbols = nest.map_structure(lambda x: SymbolicTensor((None, *x.shape[1:]), x.dtype), states)
-    cell.compute_output_spec(SymbolicTensor(input_shape, cell.compute_dtype), symbols)
+    specs = jax.eval_shape(lambda: as_list(initial_state(cell, 1, "float32")))
+    batch = input_shape[0]
+    states = nest.map_structure(lambda x: SymbolicTensor((batch, *x.shape[1:]), x.dtype), specs)
+    cell.compute_output_spec(SymbolicTensor(input_shape, cell.compute_dtype), states)
     cell.built = True
 
 

@@ -49,7 +49,36 @@ def scan(
     )
     for variable, value in zip(variables, values, strict=True):
         binding.write(variable, value)
+    _add_losses(owners, losses)
+    return carry, ys
+
+
+def _add_losses(owners: list[Any], losses: list[Any]) -> None:
+    """Add losses of all steps, summed, to those of the computation around."""
     frame = binding.current()
     if frame is not None:
         frame.trace.losses += [(o, jnp.sum(each)) for o, each in zip(owners, losses, strict=True)]
-    return carry, ys
+
+
+def at_all_steps(step: Callable[..., Any], layer: Layer, inputs: tuple[Any, ...]) -> Any:
+    """``step(*inputs)`` of each index of the inputs' axis 1, stacked there.
+
+    One computation for all steps when ``layer`` has nothing that a step could write; else one step
+    after the other.
+    """
+    if layer.non_trainable_variables:
+        xs = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), inputs)
+        _, ys = scan(lambda carry, x: (carry, step(*x)), layer, None, xs)
+        return jax.tree.map(lambda y: jnp.swapaxes(y, 0, 1), ys)
+    owners: list[Any] = []
+
+    def pure(*inputs: Any) -> Any:
+        with binding.bind() as trace:
+            trace.captures = None
+            outputs = step(*inputs)
+        owners[:] = [owner for owner, _ in trace.losses]
+        return outputs, [value for _, value in trace.losses]
+
+    outputs, losses = jax.vmap(pure, in_axes=1, out_axes=(1, 0))(*inputs)
+    _add_losses(owners, losses)
+    return outputs
