@@ -214,4 +214,7 @@ def keeps_batch_size(layer: Any) -> bool:
     return any(getattr(each, "stateful", False) for each in layer._flatten_layers())
 
 
-__all__ = ["NOT_COMPILED", "Program", "attempt", "keeps_batch_size", "outside_transformations", "purely", "ready"]
+__all__ = [
+    "NOT_COMPILED", "Program", "attempt", "keeps_batch_size", "outside_transformations", "purely",
+    "ready",
+]  # fmt: skip

@@ -19,12 +19,15 @@ class CellRNN(RNN):
     """
 
     cell_class: type
+    unsaved: tuple[str, ...] = ("implementation", "use_cudnn")
+    """Arguments that Keras does not write into configs."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "cell_class" in vars(cls):
             for name in _cell_arguments(cls):
-                setattr(cls, name, _of_cell(name))
+                if not hasattr(cls, name):
+                    setattr(cls, name, _of_cell(name))
 
     def __init__(self, given: Given) -> None:
         given = arguments(given)
@@ -33,17 +36,17 @@ class CellRNN(RNN):
         own = {name: given.pop(name) for name in names if name in given}
         name = to_snake_case(self.cell_class.__name__)
         cell = self.cell_class(**own, **shared, name=name)
-        self._given.pop("implementation", None)
         super().__init__(cell, **given)
         self.input_spec = InputSpec(ndim=3)
 
     def get_config(self) -> t.Config:
-        return with_activity_regularizer(super().get_config())
+        config = with_activity_regularizer(super().get_config())
+        return {name: value for name, value in config.items() if name not in self.unsaved}
 
 
 def _cell_arguments(cls: type[CellRNN]) -> list[str]:
     names = signature(cls.cell_class.__init__).parameters
-    return [name for name in names if name not in ("self", "kwargs", "rank")]
+    return [name for name in names if name not in ("self", "kwargs")]
 
 
 def _of_cell(name: str) -> property:
@@ -61,6 +64,7 @@ class SimpleRNN(CellRNN):
     """
 
     cell_class = SimpleRNNCell
+    unsaved = ("seed",)
 
     def __init__(
         self,
@@ -89,7 +93,6 @@ class SimpleRNN(CellRNN):
         **kwargs: Any,
     ) -> None:
         super().__init__(locals())
-        self._given.pop("seed", None)  # Keras does not write it for this layer
 
 
 class CudnnRNN(CellRNN):
@@ -106,7 +109,6 @@ class CudnnRNN(CellRNN):
                 met=f"use_cudnn={use_cudnn!r}",
             )
         super().__init__({key: value for key, value in given.items() if key != "use_cudnn"})
-        self._given.pop("use_cudnn", None)
         self.use_cudnn = use_cudnn
 
 

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
-from lamina.core import binding, calling, nest, tracking
+from lamina.core import calling, nest, tracking
 from lamina.core import types as t
 from lamina.core.errors import ArgumentError, ShapeError, unknown
 from lamina.core.layer import Layer
@@ -185,7 +184,8 @@ class TimeDistributed(Wrapper):
         shape = declared_shape(inputs)
         if mask is not None:
             met = declared_shape(mask)
-            if len(met) < 2 or any(None not in (a, b) and a != b for a, b in zip(met[:2], shape)):
+            pairs = zip(met[:2], shape, strict=False)
+            if len(met) < 2 or any(None not in (a, b) and a != b for a, b in pairs):
                 raise ShapeError(
                     f"{self._who()} cannot use this mask.",
                     met=f"mask {met}, input {shape}",

@@ -13,7 +13,7 @@ from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.symbolic import declared_shape
 from lamina.core.variable import Variable
-from lamina.layers.recurrent_cells import RecurrentCell
+from lamina.layers.recurrent_cells import Mask, RecurrentCell
 from lamina.layers.stacked_cells import (
     StackedRNNCells,
     as_list,
@@ -69,7 +69,8 @@ class RNN(Layer):
 
     >>> import numpy as np
     >>> from lamina.layers import LSTMCell
-    >>> output, h, c = RNN(LSTMCell(3), return_sequences=True, return_state=True)(np.ones((2, 5, 4)))
+    >>> layer = RNN(LSTMCell(3), return_sequences=True, return_state=True)
+    >>> output, h, c = layer(np.ones((2, 5, 4)))
     >>> output.shape, h.shape
     ((2, 5, 3), (2, 3))
     """
@@ -222,9 +223,8 @@ class RNN(Layer):
         for each, masks in drawing.items():
             object.__setattr__(each, "_masks", masks)  # unnoticed: no program depends on it
         try:
-            if _projects(cell) and frame is not None and cell.compute_dtype == frame.compute_dtype:
-                x, mask = cell.project(x, drawing[cell][0]), drawing[cell][1]
-                step, layer = (lambda x, states: cell.step(x, states, mask)), None
+            if _is_ours(cell) and frame is not None and cell.compute_dtype == frame.compute_dtype:
+                x, step, layer = *_taken_apart(cell, x, *drawing[cell]), None
             else:
                 step, layer = (lambda x, states: call_cell(cell, x, states, training)), cell
             return self._run(step, layer, x, states, keep)
@@ -265,8 +265,8 @@ class RNN(Layer):
         return nest.pack_like(old, [a.astype(b.dtype) for a, b in zip(found, wanted, strict=True)])
 
 
-def _projects(cell: Any) -> bool:
-    """Whether the projections of all steps can be made at once: the cell's call is our own."""
+def _is_ours(cell: Any) -> bool:
+    """Whether a step may be taken apart: the cell's call is our own."""
     return (
         isinstance(cell, RecurrentCell)
         and type(cell).call is RecurrentCell.call
@@ -274,11 +274,19 @@ def _projects(cell: Any) -> bool:
     )
 
 
+def _taken_apart(cell: RecurrentCell, x: t.Array, mask: Mask, recurrent_mask: Mask) -> Any:
+    """What the steps take, and a step: with all projections made before, or each in its step."""
+    if cell.projects_at_once():
+        return cell.project(x, mask), lambda x, states: cell.step(x, states, recurrent_mask)
+    return x, lambda x, states: cell.step(cell.project(x, mask), states, recurrent_mask)
+
+
 def _drawing(cell: Any, x: t.Array, states: Any, training: bool) -> Iterator[tuple[Any, Any]]:
     """The cells inside ``cell`` that use dropout, with their masks for one sequence."""
     if isinstance(cell, RecurrentCell):
         yield cell, cell.draw_masks(x, states[0], training)
-    for each, own in zip(cell.cells, states, strict=True) if isinstance(cell, StackedRNNCells) else ():
+    stacked = cell.cells if isinstance(cell, StackedRNNCells) else []
+    for each, own in zip(stacked, states, strict=False):
         yield from _drawing(each, x, as_list(own), training)
         x = jnp.zeros((x.shape[0], output_size(each)), x.dtype)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.core import calling, nest
 from lamina.core import types as t
-from lamina.core.errors import ArgumentError, describe_value
+from lamina.core.errors import ArgumentError
 from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor
 
