@@ -209,7 +209,7 @@ class RNN(Layer):
         if mask.ndim < 2 or not _fit([declared_shape(mask)[1::-1]], [declared_shape(x)[:2]]):
             raise ShapeError(
                 f"{self._who()} cannot use this mask.",
-                met=f"mask {declared_shape(mask)}, (steps, batch) = {declared_shape(x)[:2]}",
+                met=f"mask {declared_shape(mask)}, (batch, steps) = {declared_shape(x)[1::-1]}",
                 rule="a mask has the shape (batch, steps)",
             )
         return jnp.swapaxes(jnp.any(mask, tuple(range(2, mask.ndim))), 0, 1)
@@ -230,7 +230,7 @@ class RNN(Layer):
             return self._run(step, layer, x, states, keep)
         finally:
             for each in drawing:
-                object.__setattr__(each, "_masks", None)
+                object.__delattr__(each, "_masks")
 
     def _run(self, step: Any, layer: Any, x: t.Array, states: Any, keep: Any) -> tuple[Any, Any]:
         def once(carry: Any, step_input: Any) -> Any:
