@@ -97,6 +97,8 @@ class SeedGenerator(Configurable):
     """
 
     keras_module = "keras.random"
+    beside_weights = True
+    """Whether what it owns counts among a layer's variables, and not among its weights."""
 
     def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
         if set(kwargs) - {"backend"}:
