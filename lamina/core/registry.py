@@ -108,15 +108,11 @@ class CustomObjectScope(contextlib.AbstractContextManager["CustomObjectScope"]):
     """Makes ``custom_objects`` known by name to all that is loaded inside the ``with`` block."""
 
     def __init__(self, custom_objects: Mapping[str, Any] | None) -> None:
-<<<<<<< HEAD
-        self.objects = custom_objects
-=======
         self.objects = custom_objects or {}
->>>>>>> rnn
         self._tokens: list[contextvars.Token[Mapping[str, Any]]] = []
 
     def __enter__(self) -> "CustomObjectScope":
-        self._tokens.append(_scope.set({**_scope.get(), **(self.objects or {})}))
+        self._tokens.append(_scope.set({**_scope.get(), **self.objects}))
         return self
 
     def __exit__(self, *exc: object) -> None:

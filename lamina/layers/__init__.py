@@ -55,7 +55,11 @@ from lamina.layers.merging import (
     multiply,
     subtract,
 )
-from lamina.layers.multi_head_attention import GroupedQueryAttention, MultiHeadAttention
+from lamina.layers.multi_head_attention import (
+    GroupedQueryAttention,
+    GroupQueryAttention,
+    MultiHeadAttention,
+)
 from lamina.layers.normalization import BatchNormalization, LayerNormalization, UnitNormalization
 from lamina.layers.padding import (
     Cropping1D,

@@ -526,3 +526,6 @@ def _equations(rank: int, axes: tuple[int, ...]) -> tuple[str, str]:
     kept = [query[i] for i in range(rank - 1) if i not in axes]
     scores = "".join(kept + [query[i] for i in axes] + [key[i] for i in axes])
     return f"{key},{query}->{scores}", f"{scores},{key}->{query}"
+
+
+GroupQueryAttention = GroupedQueryAttention  # the public name in Keras
