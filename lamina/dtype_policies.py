@@ -2,7 +2,17 @@
 
 from lamina.core.dtypes import DTypePolicy, FloatDTypePolicy
 from lamina.core.dtypes import get_policy as get
+from lamina.core.policies import (
+    AWQDTypePolicy,
+    DTypePolicyMap,
+    GPTQDTypePolicy,
+    Int4DTypePolicy,
+    QuantizedDTypePolicy,
+    QuantizedFloat8DTypePolicy,
+)
 from lamina.core.registry import deserialize
 from lamina.core.registry import plain as serialize
 
-__all__ = ["DTypePolicy", "FloatDTypePolicy", "deserialize", "get", "serialize"]
+__all__ = ["AWQDTypePolicy", "DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy",
+           "GPTQDTypePolicy", "Int4DTypePolicy", "QuantizedDTypePolicy",
+           "QuantizedFloat8DTypePolicy", "deserialize", "get", "serialize"]  # fmt: skip

@@ -371,6 +371,7 @@ def build(layer: Any, bound: dict[str, Any]) -> None:
     if layer._builds_itself():
         layer.build(**layer._build_arguments(shapes))
     else:
+        layer._settle(Frame(Trace({}), layer, parent=binding.current()).path())
         state.remember_shapes(shapes)
 
 

@@ -1,7 +1,7 @@
 """`Layer`: a computation with variables. The face of the files beside it."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lamina.core import binding, calling, nest, pytree, remat, tracebacks, tracking
@@ -71,7 +71,7 @@ class Layer(Weights, Operation):
         state.initialised = True
         state.name = auto_name(type(self).__name__) if name is None else check_name(name, "A layer")
         state.trainable = bool(trainable)
-        state.policy = get_policy(dtype)
+        self._use_policy(get_policy(dtype))
         state.remat = remat.wrapper_in_scope()
         if kwargs:
             take_legacy_arguments(self, kwargs)
@@ -247,11 +247,15 @@ class Layer(Weights, Operation):
     @property
     def dtype_policy(self) -> DTypePolicy:
         """Which dtypes the layer stores and computes in."""
-        return self._lamina.policy
+        return self._lamina.given_policy
 
     @dtype_policy.setter
     def dtype_policy(self, value: DTypePolicyLike) -> None:
-        self._lamina.policy = get_policy(value)
+        given: Any = self._lamina.given_policy
+        if isinstance(given, Mapping):
+            own = {key: policy for key, policy in given.items() if key != self.path}
+            value = type(given)(given.default_policy, {**own, self.path: value})
+        self._use_policy(get_policy(value))
         tracking.bump()
 
     @property
@@ -311,6 +315,22 @@ class Layer(Weights, Operation):
 
     # --- inside ---------------------------------------------------------------------------------
 
+    def _use_policy(self, given: DTypePolicy) -> None:
+        """Take the policy, or the one that a map of policies has for the layer's path."""
+        policy = given.for_path(self.path)
+        if policy.quantization_mode is not None:
+            raise ArgumentError(
+                f"{self._who()} cannot compute in the quantized policy '{policy.name}'.",
+                rule="layers take policies of floats: 'float32', 'mixed_bfloat16', ...",
+                fix=f"dtype='{policy.variable_dtype}'",
+            )
+        self._lamina.given_policy, self._lamina.policy = given, policy
+
+    def _settle(self, path: str) -> None:
+        """Take a place in a model: the path says which policy of a map is meant."""
+        self._lamina.path = path
+        self._use_policy(self._lamina.given_policy)
+
     def _overrides(self, method: str) -> bool:
         return getattr(type(self), method) is not getattr(Layer, method)
 
@@ -363,7 +383,7 @@ def _building(build: Callable[..., None]) -> Callable[..., None]:
         state.building = True
         try:
             with binding.push(Frame(trace, self, parent=outer)) as frame:
-                state.path = frame.path()
+                self._settle(frame.path())
                 build(self, *args, **kwargs)
         finally:
             state.building = False
