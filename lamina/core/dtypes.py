@@ -179,10 +179,8 @@ def get_policy(policy: Any) -> DTypePolicy:
         found = registry.deserialize(policy)
         return DTypePolicy(**found) if isinstance(found, dict) else found
     if isinstance(policy, str):
-        quantized = "_from_" in policy
-        return (
-            registry.late("core.policies.quantized")(policy) if quantized else DTypePolicy(policy)
-        )
+        kind = registry.late("core.policies.quantized") if "_from_" in policy else DTypePolicy
+        return kind(policy)
     if isinstance(policy, DTypePolicy):
         return policy
     return DTypePolicy(standardize_dtype(policy))

@@ -331,6 +331,9 @@ class Layer(Weights, Operation):
         self._lamina.path = path
         self._use_policy(self._lamina.given_policy)
 
+    def _finish_build(self) -> None:
+        """What remains to be done to the variables that ``build`` made."""
+
     def _overrides(self, method: str) -> bool:
         return getattr(type(self), method) is not getattr(Layer, method)
 
@@ -385,13 +388,14 @@ def _building(build: Callable[..., None]) -> Callable[..., None]:
             with binding.push(Frame(trace, self, parent=outer)) as frame:
                 self._settle(frame.path())
                 build(self, *args, **kwargs)
+                state.built = True
+                self._finish_build()
         finally:
             state.building = False
         names = self._build_parameters()
         shapes = {**dict(zip(names, args, strict=False)), **kwargs}
         if not state.build_shapes and all(shape is not None for shape in shapes.values()):
             state.remember_shapes(shapes)
-        state.built = True
         tracking.bump()
 
     wrapper.original = build  # type: ignore[attr-defined]

@@ -1,6 +1,7 @@
 """Dtype policies that say more than a dtype: quantized ones, and one policy for each layer.
 
-They are values here: parsed, compared, written to files. What they ask of a layer is done elsewhere.
+They are values here: parsed, compared, written to files. What they ask of a layer is done
+elsewhere.
 """
 
 import re

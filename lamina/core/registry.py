@@ -107,8 +107,8 @@ def custom_objects() -> dict[str, Any]:
 class CustomObjectScope(contextlib.AbstractContextManager["CustomObjectScope"]):
     """Makes ``custom_objects`` known by name to all that is loaded inside the ``with`` block."""
 
-    def __init__(self, custom_objects: Mapping[str, Any]) -> None:
-        self.objects = custom_objects
+    def __init__(self, custom_objects: CustomObjects) -> None:
+        self.objects = custom_objects or {}
         self._tokens: list[contextvars.Token[Mapping[str, Any]]] = []
 
     def __enter__(self) -> "CustomObjectScope":

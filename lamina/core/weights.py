@@ -168,12 +168,12 @@ class Weights(Holder):
 
     def save_own_variables(self, store: Any) -> None:
         """Put the arrays of the layer's own variables (not its sub-layers') into ``store``."""
-        for index, variable in enumerate(self._own_weights()):
+        for index, variable in enumerate(self._stored_weights()):
             store[str(index)] = variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
         """Set the layer's own variables from what `save_own_variables` stored."""
-        own = self._own_weights()
+        own = self._stored_weights()
         if len(store.keys()) != len(own):
             raise ShapeError(
                 f"{self._who()} has {len(own)} variables, but {len(store.keys())} are stored.",
@@ -193,6 +193,10 @@ class Weights(Holder):
     def _own_weights(self) -> list[Variable]:
         own = self._lamina.variables
         return sorted(own, key=lambda v: not v.made_trainable)
+
+    def _stored_weights(self) -> list[Variable]:
+        """What files have of the layer's own variables."""
+        return self._own_weights()
 
     # --- losses and metrics ---------------------------------------------------------------------
 
