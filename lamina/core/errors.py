@@ -6,6 +6,7 @@
     ├── DTypeError (TypeError)         a value of the wrong kind or dtype
     ├── UnknownNameError (ValueError)  a name that stands for nothing; says the nearest one
     ├── GraphError (ValueError)        a graph of symbolic tensors that does not hang together
+    ├── NotDefinedError (NotImplementedError)  a method that a subclass has to define
     ├── StateError (RuntimeError)      something was asked for in the wrong order
     ├── LeakError (RuntimeError)       a traced value would have escaped from its transformation
     └── FileError (ValueError)         a file that is damaged, refused, or not for this model
@@ -57,6 +58,10 @@ class UnknownNameError(LaminaError, ValueError):
 
 class GraphError(LaminaError, ValueError):
     """A graph of symbolic tensors that does not hang together."""
+
+
+class NotDefinedError(LaminaError, NotImplementedError):
+    """A method that a subclass has to define."""
 
 
 class StateError(LaminaError, RuntimeError):

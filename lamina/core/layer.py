@@ -8,7 +8,7 @@ from lamina.core import binding, calling, nest, pytree, remat, tracebacks, track
 from lamina.core.binding import Frame, Trace
 from lamina.core.configurable import signature
 from lamina.core.dtypes import DTypePolicy, get_policy, is_float
-from lamina.core.errors import ArgumentError, StateError
+from lamina.core.errors import ArgumentError, NotDefinedError, StateError
 from lamina.core.holder import LayerState, uninitialised
 from lamina.core.legacy import take_legacy_arguments
 from lamina.core.naming import auto_name, check_name
@@ -70,7 +70,9 @@ class Layer(Weights, Operation):
         state = self._lamina
         state.initialised = True
         state.name = auto_name(type(self).__name__) if name is None else check_name(name, "A layer")
-        state.trainable = bool(trainable)
+        if not isinstance(trainable, bool):
+            raise ArgumentError(f"`trainable` has to be a boolean, not {trainable!r}.")
+        state.trainable = trainable
         self._use_policy(get_policy(dtype))
         state.remat = remat.wrapper_in_scope()
         if kwargs:
@@ -101,6 +103,11 @@ class Layer(Weights, Operation):
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """The shape of the output (a nest of shapes for several) for inputs of these shapes."""
+        if not self._overrides("call") and not self._overrides("compute_output_spec"):
+            raise NotDefinedError(
+                f"{self._who()} does not have a `compute_output_shape` method implemented.",
+                fix="define call(), of which the shape is inferred",
+            )
         dtype = self.compute_dtype if is_float(self.compute_dtype) else "float32"
 
         def tensors(shapes: Any) -> Nest:
@@ -293,6 +300,10 @@ class Layer(Weights, Operation):
             known.add("activity_regularizer")
         return {**base, **{key: own[key] for key in own if key in known}}
 
+    def _build_at_init(self) -> None:
+        """Say, at the end of ``__init__``, that the layer has all its variables."""
+        self.built = True
+
     def get_build_config(self) -> Config | None:
         """The shapes that the layer was built with."""
         shapes = self._lamina.build_shapes
@@ -354,10 +365,24 @@ class Layer(Weights, Operation):
         named = {f"{name}_shape": shape for name, shape in shapes.items()}
         if len(names) == 1 and names[0] not in named:
             return {names[0]: next(iter(shapes.values()))}
+        for name in names if len(shapes) > 1 else ():
+            self._check_build_parameter(name)
         found = {name: named[name] for name in names if name in named}
         if names and names[0] not in found:
             found[names[0]] = next(iter(shapes.values()))
         return found
+
+    def _check_build_parameter(self, name: str) -> None:
+        """Refuse a parameter of ``build`` that stands for no argument of ``call``."""
+        rule = "build() takes the shapes of call()'s arguments x and y as x_shape and y_shape"
+        if not name.endswith("_shape"):
+            what = f"argument `{name}`, which does not end in `_shape`"
+        elif name.removesuffix("_shape") not in calling.call_signature(self).names:
+            argument = name.removesuffix("_shape")
+            what = f"argument `{name}`, but `call()` does not have argument `{argument}`"
+        else:
+            return
+        raise ArgumentError(f"{self._who()}: build() has the {what}.", rule=rule)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

@@ -9,6 +9,7 @@ from lamina.layers.dense import Dense
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding
 from lamina.layers.input import Input, InputLayer
+from lamina.layers.jax_layer import FlaxLayer, JaxLayer
 from lamina.layers.lambda_layer import Lambda
 from lamina.layers.merging import (
     Add,
@@ -45,9 +46,10 @@ from lamina.layers.serialization import deserialize, serialize
 __all__ = [
     "Activation", "ActivityRegularization", "Add", "AlphaDropout", "Average", "BatchNormalization",
     "Concatenate", "Dense", "Dot", "Dropout", "ELU", "EinsumDense", "Embedding", "Flatten",
-    "GaussianDropout", "GaussianNoise", "Identity", "Input", "InputLayer", "InputSpec", "Lambda",
-    "Layer", "LayerNormalization", "LeakyReLU", "Masking", "Maximum", "Minimum", "Multiply",
-    "PReLU", "Permute", "ReLU", "RepeatVector", "Reshape", "Softmax", "SpatialDropout1D",
-    "SpatialDropout2D", "SpatialDropout3D", "Subtract", "UnitNormalization", "add", "average",
-    "concatenate", "deserialize", "dot", "maximum", "minimum", "multiply", "serialize", "subtract",
+    "FlaxLayer", "GaussianDropout", "GaussianNoise", "Identity", "Input", "InputLayer", "InputSpec",
+    "JaxLayer", "Lambda", "Layer", "LayerNormalization", "LeakyReLU", "Masking", "Maximum",
+    "Minimum", "Multiply", "PReLU", "Permute", "ReLU", "RepeatVector", "Reshape", "Softmax",
+    "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Subtract", "UnitNormalization",
+    "add", "average", "concatenate", "deserialize", "dot", "maximum", "minimum", "multiply",
+    "serialize", "subtract",
 ]  # fmt: skip
