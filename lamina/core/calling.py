@@ -17,7 +17,7 @@ from jax.core import Tracer
 from lamina.core import binding, compiled, input_spec, masking, nest, symbolic, tracking
 from lamina.core.binding import Frame, Trace
 from lamina.core.configurable import signature
-from lamina.core.dtypes import is_float
+from lamina.core.dtypes import canonical, is_float
 from lamina.core.errors import ArgumentError, LaminaError, ShapeError
 from lamina.core.fingerprint import structure
 from lamina.core.graph import Node
@@ -284,7 +284,7 @@ def run(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], described: bo
     args, kwargs = resolve(layer, args, kwargs)
     training = training if training is not None else kwargs.get("training", frame.training)
     autocast = layer.autocast
-    computed = state.policy.compute_dtype
+    computed = canonical(state.policy.compute_dtype)
     if autocast:
         args, kwargs = _cast((args, kwargs), computed)
     if state.root is None and frame.layer is not None:

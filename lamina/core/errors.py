@@ -8,6 +8,7 @@
     ├── GraphError (ValueError)        a graph of symbolic tensors that does not hang together
     ├── NotDefinedError (NotImplementedError)  a method that a subclass has to define
     ├── StateError (RuntimeError)      something was asked for in the wrong order
+    │   └── UndescribedError (AttributeError)  symbolic inputs or outputs that are not known yet
     ├── LeakError (RuntimeError)       a traced value would have escaped from its transformation
     └── FileError (ValueError)         a file that is damaged, refused, or not for this model
 
@@ -66,6 +67,10 @@ class NotDefinedError(LaminaError, NotImplementedError):
 
 class StateError(LaminaError, RuntimeError):
     """Something was asked for before it can exist."""
+
+
+class UndescribedError(StateError, AttributeError):
+    """Symbolic inputs or outputs that are not known yet; to ``hasattr``, there are none."""
 
 
 class LeakError(LaminaError, RuntimeError):

@@ -1,13 +1,14 @@
 """`Layer`: a computation with variables. The face of the files beside it."""
 
 import functools
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from lamina.core import binding, calling, nest, pytree, remat, tracebacks, tracking
 from lamina.core.binding import Frame, Trace
 from lamina.core.configurable import signature
-from lamina.core.dtypes import DTypePolicy, get_policy, is_float
+from lamina.core.dtypes import DTypePolicy, canonical, get_policy, is_float
 from lamina.core.errors import ArgumentError, NotDefinedError, StateError
 from lamina.core.holder import LayerState, uninitialised
 from lamina.core.legacy import take_legacy_arguments
@@ -314,7 +315,12 @@ class Layer(Weights, Operation):
         return {"shapes_dict": shapes}
 
     def build_from_config(self, config: Config) -> None:
-        """Build the layer for the shapes of a build config."""
+        """Build the layer for the shapes of a build config.
+
+        A layer with a policy for each path waits for its place in a model.
+        """
+        if isinstance(self.dtype_policy, Mapping):
+            return
         if config.get("input_shape") is not None:
             self.build(_tuples(config["input_shape"]))
         elif "shapes_dict" in config:
@@ -335,12 +341,19 @@ class Layer(Weights, Operation):
                 rule="layers take policies of floats: 'float32', 'mixed_bfloat16', ...",
                 fix=f"dtype='{policy.variable_dtype}'",
             )
+        if policy.compute_dtype == "float64" and canonical("float64") == "float32":
+            warnings.warn(
+                f"{self._who()} is of float64, which JAX keeps in float32 unless "
+                "jax.config.update('jax_enable_x64', True) is called first [no-x64].",
+                stacklevel=4,
+            )
         self._lamina.given_policy, self._lamina.policy = given, policy
 
     def _settle(self, path: str) -> None:
         """Take a place in a model: the path says which policy of a map is meant."""
         self._lamina.path = path
-        self._use_policy(self._lamina.given_policy)
+        if isinstance(self._lamina.given_policy, Mapping):
+            self._use_policy(self._lamina.given_policy)
 
     def _finish_build(self) -> None:
         """What remains to be done to the variables that ``build`` made."""
