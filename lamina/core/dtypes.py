@@ -129,6 +129,10 @@ class DTypePolicy(Configurable):
         """The policy of the layer at a path: this one, for all."""
         return self
 
+    def with_path(self, path: str, policy: Any) -> "DTypePolicy":
+        """The policy with another one for the layer at a path: that one."""
+        return get_policy(policy)
+
     def convert_input(self, x: Any, autocast: bool, dtype: Any) -> Any:
         """``x`` as an array, in ``dtype`` when ``autocast`` and both are floating-point."""
         x = jnp.asarray(x) if isinstance(x, np.ndarray) else x
@@ -179,7 +183,7 @@ def get_policy(policy: Any) -> DTypePolicy:
         found = registry.deserialize(policy)
         return DTypePolicy(**found) if isinstance(found, dict) else found
     if isinstance(policy, str):
-        kind = registry.late("core.policies.quantized") if "_from_" in policy else DTypePolicy
+        kind = registry.late("dtype_policies.quantized") if "_from_" in policy else DTypePolicy
         return kind(policy)
     if isinstance(policy, DTypePolicy):
         return policy

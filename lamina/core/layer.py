@@ -259,11 +259,7 @@ class Layer(Weights, Operation):
 
     @dtype_policy.setter
     def dtype_policy(self, value: DTypePolicyLike) -> None:
-        given: Any = self._lamina.given_policy
-        if isinstance(given, Mapping):
-            own = {key: policy for key, policy in given.items() if key != self.path}
-            value = type(given)(given.default_policy, {**own, self.path: value})
-        self._use_policy(get_policy(value))
+        self._use_policy(self._lamina.given_policy.with_path(self.path, value))
         tracking.bump()
 
     @property

@@ -56,8 +56,7 @@ class Dense(AdaptableLayer):
         self.use_bias = use_bias
         self.set_rules("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
         self.set_rules("bias", bias_initializer, bias_regularizer, bias_constraint)
-        self.set_lora(lora_rank, lora_alpha)
-        self.quantization_config = quantization_config
+        self.set_abilities(lora_rank, lora_alpha, quantization_config)
         self.input_spec = InputSpec(min_ndim=2)
 
     def build(self, input_shape: t.Shape) -> None:

@@ -61,8 +61,7 @@ class EinsumDense(AdaptableLayer):
         self.bias_axes = bias_axes
         self.set_rules("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
         self.set_rules("bias", bias_initializer, bias_regularizer, bias_constraint)
-        self.set_lora(lora_rank, lora_alpha)
-        self.quantization_config = quantization_config
+        self.set_abilities(lora_rank, lora_alpha, quantization_config)
 
     def build(self, input_shape: Shape) -> None:
         axes = _Axes(self, input_shape)

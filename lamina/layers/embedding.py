@@ -55,8 +55,7 @@ class Embedding(AdaptableLayer):
             "embeddings", embeddings_initializer, embeddings_regularizer, embeddings_constraint
         )
         self.mask_zero = mask_zero
-        self.set_lora(lora_rank, lora_alpha)
-        self.quantization_config = quantization_config
+        self.set_abilities(lora_rank, lora_alpha, quantization_config)
         if weights is not None:
             self.build()
             self.set_weights(weights if isinstance(weights, list) else [weights])

@@ -43,7 +43,7 @@ class LowRankSum(Variable):
         return self
 
     @property
-    def _array(self) -> Any:
+    def _array(self) -> Any:  # type: ignore[override]
         return self.base._array, self.b._array
 
     @_array.setter
@@ -66,8 +66,11 @@ class AdaptableLayer(WeightedLayer):
     lora_rank: int | None = None
     lora_alpha: float | None = None
 
-    def set_lora(self, rank: int | None, alpha: float | None) -> None:
+    def set_abilities(
+        self, rank: int | None, alpha: float | None, quantization_config: Any = None
+    ) -> None:
         """Keep the constructor's arguments; `build` enables LoRA when there is a rank."""
+        self.quantization_config = quantization_config
         self.lora_rank = None if rank is None else positive(self, "lora_rank", rank)
         self.lora_alpha = rank if alpha is None else alpha
 
