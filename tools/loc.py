@@ -32,7 +32,7 @@ CEILINGS = {
     "saving": 1025,
     "view": 1850,
     "export, quantizers": 600,
-    "models": 1030,
+    "models": 1050,
     "applications, wrappers, distillation": 900,
     "compat": 1250,
     "face": 500,

@@ -24,6 +24,22 @@ def positive(layer: Any, name: str, value: Any) -> int:
     )
 
 
+def sizes(layer: Any, name: str, value: Any, count: int, least: int = 1) -> tuple[int, ...]:
+    """``count`` ints of at least ``least``, from as many or from one that stands for all.
+
+    >>> sizes(None, "strides", 2, 3)
+    (2, 2, 2)
+    """
+    given = (value,) * count if isinstance(value, (int, np.integer)) else value
+    if isinstance(given, (list, tuple)) and len(given) == count:
+        if all(isinstance(each, (int, np.integer)) and each >= least for each in given):
+            return tuple(int(each) for each in given)
+    raise ArgumentError(
+        f"{type(layer).__name__} needs an int of {least} or more, or {count} of them, as `{name}`.",
+        met=f"{name}={value!r}",
+    )
+
+
 def data_format(value: str | None) -> str:
     """Where the channels are: ``value``, or the process's setting when it is None.
 

@@ -18,7 +18,6 @@ from lamina.core import masking
 from lamina.core.errors import ShapeError
 from lamina.core.settings import settings
 from lamina.core.types import Array, ArrayLike
-from lamina.ops.targets import align_ranks as align_ranks
 from lamina.ops.targets import align_targets, as_array, class_labels, mismatch, together
 
 F = TypeVar("F", bound=Callable[..., Array])

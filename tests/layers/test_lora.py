@@ -17,6 +17,8 @@ ROWS = [
     row("EinsumDense", x(2, 3, 4), equation="abc,cde->abde", output_shape=(None, 2, 5),
         bias_axes="de", lora_rank=2, lora_alpha=3.0),
     row("Embedding", ids(2, 5, below=7), input_dim=7, output_dim=3, lora_rank=2),
+    row("Conv1D", x(2, 5, 4), filters=4, kernel_size=2, groups=2, lora_rank=2),
+    row("Conv2D", x(2, 4, 4, 2), filters=3, kernel_size=2, lora_rank=2, lora_alpha=1.5),
 ]  # fmt: skip
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 

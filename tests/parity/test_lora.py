@@ -18,6 +18,8 @@ ROWS = [
     row("EinsumDense", x(4, 3, 4), equation="abc,cde->abde", output_shape=(None, 2, 5),
         bias_axes="de"),
     row("Embedding", ids(4, 5, below=7), input_dim=7, output_dim=3),
+    row("Conv1D", x(4, 5, 4), filters=4, kernel_size=2, groups=2),
+    row("Conv2D", x(4, 4, 4, 2), filters=3, kernel_size=2),
 ]  # fmt: skip
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
