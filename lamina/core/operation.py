@@ -12,7 +12,7 @@ from typing import Any
 
 from lamina.core import symbolic
 from lamina.core.configurable import Configurable
-from lamina.core.errors import LaminaError, ShapeError
+from lamina.core.errors import LaminaError, NotDefinedError, ShapeError
 from lamina.core.graph import Node
 from lamina.core.naming import auto_name, check_name
 from lamina.core.symbolic import SymbolicTensor
@@ -44,7 +44,7 @@ class Operation(Configurable):
 
     def call(self, *args: Any, **kwargs: Any) -> Nest:
         """The computation, on arrays."""
-        raise LaminaError(f"{type(self).__name__} defines no call().")
+        raise NotDefinedError(f"{type(self).__name__} does not have a `call` method implemented.")
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Nest:
         """Record a call on symbolic tensors as a node; returns its symbolic outputs."""

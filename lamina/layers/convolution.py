@@ -15,6 +15,7 @@ from lamina.core.errors import ArgumentError, ShapeError, unknown
 from lamina.core.input_spec import InputSpec
 from lamina.layers.arguments import data_format as standard_data_format
 from lamina.layers.arguments import known_size, positive, sizes, with_activity_regularizer
+from lamina.layers.lora import AdaptableLayer
 from lamina.layers.weighted import WeightedLayer
 
 Sizes = int | Sequence[int]
@@ -111,7 +112,7 @@ class ConvolutionLayer(WeightedLayer):
         return with_activity_regularizer(super().get_config())
 
 
-class Conv(ConvolutionLayer):
+class Conv(AdaptableLayer, ConvolutionLayer):
     """Convolution with ``filters`` kernels; base of `Conv1D`, `Conv2D` and `Conv3D`.
 
     Args:
@@ -121,7 +122,7 @@ class Conv(ConvolutionLayer):
             dimension "causal": no output depends on later inputs.
         groups: In how many groups of their own the channels are convolved.
         activation: A function of the result, or its name; none when left out.
-        lora_rank, lora_alpha: Kept for adapters of low rank.
+        lora_rank, lora_alpha: Enable LoRA when the layer is built; see `enable_lora`.
     """
 
     def __init__(
@@ -152,8 +153,7 @@ class Conv(ConvolutionLayer):
         self.groups = positive(self, "groups", groups)
         self.set_outputs(activation, use_bias, bias_initializer, bias_regularizer, bias_constraint)
         self.set_rules("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
-        self.lora_rank = lora_rank
-        self.lora_alpha = lora_rank if lora_alpha is None else lora_alpha
+        self.set_abilities(lora_rank, lora_alpha)
         if self.filters % self.groups:
             raise ArgumentError(
                 f"{type(self).__name__} cannot divide its filters into groups.",
@@ -185,12 +185,6 @@ class Conv(ConvolutionLayer):
             inputs = jnp.pad(inputs, ((0, 0), before, (0, 0)) if last else ((0, 0), (0, 0), before))
             options["padding"] = "valid"
         return ops.conv(inputs, kernel, **options)
-
-    def get_config(self) -> t.Config:
-        config = super().get_config()
-        if not self.lora_rank:
-            config = {k: v for k, v in config.items() if k not in ("lora_rank", "lora_alpha")}
-        return config
 
 
 class Conv1D(Conv):
