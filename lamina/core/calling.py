@@ -402,9 +402,10 @@ def _collect(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs:
         for x in nest.flatten(outputs):
             batch = max(x.shape[0], 1) if x.ndim else 1
             layer.add_loss(layer.activity_regularizer(x) / batch)
-    if not args:
+    first = args[0] if args else kwargs.get(call_signature(layer).first or "")
+    if first is None:
         return
-    previous = masking.masks_of(args[0])
+    previous = masking.masks_of(first)
     if previous is None and not layer.masks_itself:
         previous = kwargs.get("mask")
     if layer.masks_itself:
@@ -412,7 +413,7 @@ def _collect(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs:
     if layer.supports_masking:
         if layer._computes_mask() or previous is not None:
             if layer._computes_mask() or not _masked(outputs):
-                masking.attach(outputs, layer.compute_mask(args[0], previous))
+                masking.attach(outputs, layer.compute_mask(first, previous))
     elif previous is not None and not _masked(outputs) and not call_signature(layer).masks:
         _warn_mask_lost(layer)
 

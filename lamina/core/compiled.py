@@ -198,14 +198,23 @@ def _compilable(split: _Split) -> bool:
 def _build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Create the variables by evaluating the call abstractly, on the shapes of these arrays."""
     tensor = late("core.symbolic.SymbolicTensor")
+    known = keeps_batch_size(layer)
 
     def stand_in(x: Any) -> Any:
-        return (
-            tensor((None, *x.shape[1:]) if x.ndim else (), x.dtype) if isinstance(x, _ARRAYS) else x
-        )
+        if not isinstance(x, _ARRAYS):
+            return x
+        return tensor(x.shape if known or not x.ndim else (None, *x.shape[1:]), x.dtype)
 
     args, kwargs = nest.map_structure(stand_in, (args, kwargs))
     late("core.calling.describe_only")(layer, args, kwargs)
 
 
-__all__ = ["NOT_COMPILED", "Program", "attempt", "outside_transformations", "purely", "ready"]
+def keeps_batch_size(layer: Any) -> bool:
+    """Whether a layer inside keeps something for each row of a batch, so is built for one size."""
+    return any(getattr(each, "stateful", False) for each in layer._flatten_layers())
+
+
+__all__ = [
+    "NOT_COMPILED", "Program", "attempt", "keeps_batch_size", "outside_transformations", "purely",
+    "ready",
+]  # fmt: skip

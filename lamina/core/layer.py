@@ -112,6 +112,8 @@ class Layer(Weights, Operation):
         dtype = self.compute_dtype if is_float(self.compute_dtype) else "float32"
 
         def tensors(shapes: Any) -> Nest:
+            if not isinstance(shapes, (tuple, list, dict)):
+                return shapes  # another argument of the call
             return nest.map_shapes(lambda s: SymbolicTensor(s, dtype), shapes)
 
         named = {name.removesuffix("_shape"): tensors(shape) for name, shape in kwargs.items()}

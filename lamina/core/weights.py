@@ -102,10 +102,13 @@ class Weights(Holder):
 
     @property
     def variables(self) -> list[Variable]:
-        """All variables: own ones, states of random generators, then those of sub-layers."""
+        """All variables: own ones, states (of random generators, ...), then those of sub-layers."""
         found = self._own_weights()
         found += [
-            v for owner in self._owners() if _is_generator(owner) for v in owner.owned_variables
+            v
+            for owner in self._owners()
+            if getattr(owner, "beside_weights", False)
+            for v in owner.owned_variables
         ]
         for layer in self._sublayers():
             found += layer.variables
@@ -255,7 +258,3 @@ class Weights(Holder):
 
 def _is_metric(owner: Any) -> bool:
     return hasattr(owner, "update_state")
-
-
-def _is_generator(owner: Any) -> bool:
-    return hasattr(owner, "next")

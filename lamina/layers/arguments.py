@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.errors import ArgumentError, ShapeError, unknown
+from lamina.core.errors import ArgumentError, DTypeError, ShapeError, unknown
 from lamina.core.settings import DATA_FORMATS, settings
 from lamina.core.types import Config, Shape
 
@@ -68,6 +68,21 @@ def known_size(layer: Any, shape: Shape, axis: int = -1) -> int:
             fix="give that size in the shape of the Input",
         )
     return size
+
+
+def axes(layer: Any, axis: Any) -> int | list[int]:
+    """``axis`` if it is an int, or several as a list; else an error that names the layer.
+
+    >>> axes(None, (1, 2))
+    [1, 2]
+    """
+    if isinstance(axis, int):
+        return axis
+    if isinstance(axis, (list, tuple)) and all(isinstance(each, int) for each in axis):
+        return list(axis)
+    raise DTypeError(
+        f"{type(layer).__name__} needs an int, or several, as `axis`.", met=f"axis={axis!r}"
+    )
 
 
 def with_activity_regularizer(config: Config) -> Config:

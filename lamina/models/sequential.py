@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.core import calling, nest, registry
+from lamina.core.compiled import keeps_batch_size
 from lamina.core.errors import ArgumentError, StateError, UndescribedError, describe_value
 from lamina.core.layer import Layer
 from lamina.core.registry import late
@@ -130,7 +131,8 @@ class Sequential(Model):
                     fix="make a new model",
                 )
             make = registry.find_class("keras.layers", "InputLayer")
-            shape = (None, *tuple(input_shape)[1:])
+            known_rows = input_shape[0] if keeps_batch_size(self) else None
+            shape = (known_rows, *tuple(input_shape)[1:])
             layer = make(batch_shape=shape, dtype=self._input_dtype())  # type: ignore[call-arg]
             object.__setattr__(self, "_input_layer", layer)
             object.__setattr__(self, "_tensors", (layer._nodes[0].output,))

@@ -1,4 +1,4 @@
-"""Convolutions and pooling in any number of spatial dimensions.
+"""Convolutions in any number of spatial dimensions.
 
 Arrays are (batch, spatial..., channels), or (batch, channels, spatial...) for "channels_first";
 kernels (spatial..., channels in, channels out) in both.
@@ -6,7 +6,6 @@ kernels (spatial..., channels in, channels out) in both.
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -200,90 +199,6 @@ def _sizes(value: Sizes, rank: int, least: int = 1) -> tuple[int, ...]:
 def _check_padding(padding: str) -> None:
     if not isinstance(padding, str) or padding.lower() not in ("valid", "same"):
         raise unknown("padding", padding, ("valid", "same"))
-
-
-# --- pooling ------------------------------------------------------------------------------------
-
-
-@array_op()
-def max_pool(
-    inputs: ArrayLike,
-    pool_size: Sizes,
-    strides: Sizes | None = None,
-    padding: str = "valid",
-    data_format: str | None = None,
-) -> Array:
-    """The largest element of each window.
-
-    Args:
-        strides: Distance of windows; ``pool_size`` when left out.
-        padding: "valid" for whole windows alone, "same" for output sizes of input size / stride.
-    """
-    inputs = jnp.asarray(inputs)
-    floating = jnp.issubdtype(inputs.dtype, jnp.floating)
-    lowest = -jnp.inf if floating else jnp.iinfo(inputs.dtype).min
-    window, step = _windows(inputs, pool_size, strides, data_format)
-    return _pool(inputs, lowest, lax.max, window, step, padding)
-
-
-@array_op()
-def average_pool(
-    inputs: ArrayLike,
-    pool_size: Sizes,
-    strides: Sizes | None = None,
-    padding: str = "valid",
-    data_format: str | None = None,
-) -> Array:
-    """The mean of each window, of the elements inside the array; arguments as in `max_pool`."""
-    inputs = jnp.asarray(inputs)
-    window, step = _windows(inputs, pool_size, strides, data_format)
-    total = _pool(inputs, 0.0, lax.add, window, step, padding)
-    if padding.lower() == "valid":
-        return total / math.prod(window)
-    ones = jnp.ones([n if w != 1 else 1 for n, w in zip(inputs.shape, window, strict=True)])
-    return total / _pool(ones.astype(inputs.dtype), 0.0, lax.add, window, step, padding)
-
-
-def _windows(
-    inputs: Array, pool_size: Sizes, strides: Sizes | None, data_format: str | None
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    rank, first = _layout(inputs, data_format)
-    sizes = _sizes(pool_size, rank), _sizes(pool_size if strides is None else strides, rank)
-    window, step = ((1, 1, *each) if first else (1, *each, 1) for each in sizes)
-    return window, step
-
-
-def _pool(inputs: Array, start: Any, join: Any, window: Any, step: Any, padding: str) -> Array:
-    _check_padding(padding)
-    return lax.reduce_window(inputs, start, join, window, step, padding.upper())
-
-
-@array_op()
-def adaptive_average_pool(
-    inputs: ArrayLike, output_size: Sizes, data_format: str | None = None
-) -> Array:
-    """The means of windows that divide each spatial dimension into ``output_size`` parts."""
-    return _adaptive(inputs, output_size, data_format, jnp.mean)
-
-
-@array_op()
-def adaptive_max_pool(
-    inputs: ArrayLike, output_size: Sizes, data_format: str | None = None
-) -> Array:
-    """The maxima of windows that divide each spatial dimension into ``output_size`` parts."""
-    return _adaptive(inputs, output_size, data_format, jnp.max)
-
-
-def _adaptive(inputs: ArrayLike, output_size: Sizes, data_format: str | None, join: Any) -> Array:
-    """Window i of n reaches from floor(i size / n) to ceil((i + 1) size / n)."""
-    x = jnp.asarray(inputs)
-    rank, first = _layout(x, data_format)
-    for axis, count in enumerate(_sizes(output_size, rank), 2 if first else 1):
-        size = x.shape[axis]
-        edges = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
-        parts = [join(lax.slice_in_dim(x, a, b, axis=axis), axis) for a, b in edges]
-        x = jnp.stack(parts, axis)
-    return x
 
 
 # --- patches and blocks -------------------------------------------------------------------------

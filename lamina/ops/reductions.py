@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from lamina.core.errors import ArgumentError
+from lamina.core.errors import ArgumentError, ShapeError
+from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Array, ArrayLike, DTypeLike
 from lamina.ops._rules import array_op, as_floats, as_numbers, axes_tuple
 
@@ -191,7 +192,7 @@ def top_k(x: ArrayLike, k: int, sorted: bool = True) -> tuple[Array, Array]:
     return tuple(jax.lax.top_k(jnp.asarray(x), k))  # type: ignore[return-value]
 
 
-@array_op(2)
+@array_op(2, shape=lambda targets, predictions, k: SymbolicTensor(targets.shape, "bool"))
 def in_top_k(targets: ArrayLike, predictions: ArrayLike, k: int) -> Array:
     """Whether fewer than ``k`` scores exceed that of the target class.
 
@@ -249,7 +250,27 @@ def histogram(
     return jnp.histogram(x, bins=bins, range=range)
 
 
-@array_op()
+def _distinct(
+    x: Any,
+    sorted: bool = True,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    size: int | None = None,
+    fill_value: Any = None,
+) -> Any:
+    values, inverse = (size,), x.shape
+    if axis is not None:
+        place = axis % x.ndim
+        values = (*x.shape[:place], size, *x.shape[place + 1 :])
+        inverse = (x.shape[place],)
+    asked = ((return_index, (size,)), (return_inverse, inverse), (return_counts, (size,)))
+    more = [SymbolicTensor(shape, "int32") for wanted, shape in asked if wanted]
+    return (SymbolicTensor(values, x.dtype), *more) if more else SymbolicTensor(values, x.dtype)
+
+
+@array_op(shape=_distinct)
 def unique(
     x: ArrayLike,
     sorted: bool = True,
@@ -408,7 +429,23 @@ def nanpercentile(
 # --- segments -----------------------------------------------------------------------------------
 
 
-@array_op(2)
+def _segmented(
+    data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False
+) -> SymbolicTensor:
+    return SymbolicTensor((num_segments, *data.shape[1:]), data.dtype)
+
+
+def _segments(name: str, data: ArrayLike, ids: ArrayLike, *args: Any) -> Array:
+    if jnp.shape(data)[:1] != jnp.shape(ids)[:1]:
+        raise ShapeError(
+            f"ops.{name} takes a segment for each row.",
+            met=f"data of shape {jnp.shape(data)}, segment_ids of shape {jnp.shape(ids)}",
+            rule="the first sizes are equal",
+        )
+    return getattr(jax.ops, name)(data, ids, *args)
+
+
+@array_op(2, shape=_segmented)
 def segment_sum(
     data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> Array:
@@ -425,28 +462,28 @@ def segment_sum(
     >>> segment_sum([1, 2, 4], [0, 1, 0])
     Array([5, 2], dtype=int32)
     """
-    return jax.ops.segment_sum(data, segment_ids, num_segments, indices_are_sorted=sorted)
+    return _segments("segment_sum", data, segment_ids, num_segments, sorted)
 
 
-@array_op(2)
+@array_op(2, shape=_segmented)
 def segment_prod(
     data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> Array:
     """The products of the rows of each segment; arguments as in `segment_sum`."""
-    return jax.ops.segment_prod(data, segment_ids, num_segments, indices_are_sorted=sorted)
+    return _segments("segment_prod", data, segment_ids, num_segments, sorted)
 
 
-@array_op(2)
+@array_op(2, shape=_segmented)
 def segment_max(
     data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> Array:
     """The largest elements of each segment; arguments as in `segment_sum`."""
-    return jax.ops.segment_max(data, segment_ids, num_segments, indices_are_sorted=sorted)
+    return _segments("segment_max", data, segment_ids, num_segments, sorted)
 
 
-@array_op(2)
+@array_op(2, shape=_segmented)
 def segment_min(
     data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> Array:
     """The smallest elements of each segment; arguments as in `segment_sum`."""
-    return jax.ops.segment_min(data, segment_ids, num_segments, indices_are_sorted=sorted)
+    return _segments("segment_min", data, segment_ids, num_segments, sorted)

@@ -271,7 +271,7 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -
     return jnp.take_along_axis(x, jnp.asarray(indices), axis)
 
 
-@array_op()
+@array_op(shape=lambda x: tuple(SymbolicTensor((None,), "int32") for _ in x.shape))
 def nonzero(x: ArrayLike) -> tuple[Array, ...]:
     """The indices of the elements that are not 0, one array for each axis."""
     return tuple(each.astype("int32") for each in jnp.nonzero(x))
