@@ -42,8 +42,8 @@ class LowRankSum(Variable):
         self.b.assign(jnp.zeros(self.b.shape))
         return self
 
-    @property
-    def _array(self) -> Any:  # type: ignore[override]
+    @property  # pyright: ignore[reportIncompatibleVariableOverride]
+    def _array(self) -> Any:
         return self.base._array, self.b._array
 
     @_array.setter
