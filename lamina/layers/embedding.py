@@ -33,6 +33,7 @@ class Embedding(AdaptableLayer):
     """
 
     adapted = "embeddings"
+    embeddings_initializer: Any
 
     def __init__(
         self,

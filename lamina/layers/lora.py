@@ -42,12 +42,12 @@ class LowRankSum(Variable):
         self.b.assign(jnp.zeros(self.b.shape))
         return self
 
-    @property  # pyright: ignore[reportIncompatibleVariableOverride]
+    @property
     def _array(self) -> Any:
         return self.base._array, self.b._array
 
     @_array.setter
-    def _array(self, arrays: Any) -> None:
+    def _array(self, arrays: Any) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self.base._array, self.b._array = arrays
 
 
