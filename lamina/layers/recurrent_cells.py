@@ -111,13 +111,10 @@ class RecurrentCell(WeightedLayer):
     # --- dropout --------------------------------------------------------------------------------
 
     def draw_masks(self, inputs: t.Array, state: t.Array, training: bool) -> tuple[Mask, Mask]:
-        """Masks for the input and for the state; None where there is no dropout.
-
-        The generator moves on whether or not they are used, as in Keras.
-        """
-        mask = self._mask(inputs, self.dropout)
-        recurrent_mask = self._mask(state, self.recurrent_dropout)
-        return (mask, recurrent_mask) if training else (None, None)
+        """Masks for the input and for the state; None where there is no dropout."""
+        if not training:
+            return None, None
+        return self._mask(inputs, self.dropout), self._mask(state, self.recurrent_dropout)
 
     def _mask(self, x: t.Array, rate: float) -> Mask:
         if not rate:
