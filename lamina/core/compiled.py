@@ -14,6 +14,7 @@ from jax._src.core import trace_state_clean as outside_transformations
 from jax.core import Tracer
 
 from lamina.core import binding, masking, nest, tracking
+from lamina.core.errors import ShapeError
 from lamina.core.fingerprint import Structure, structure
 from lamina.core.registry import late
 from lamina.core.types import Array, Nest
@@ -199,13 +200,18 @@ def _build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Create the variables by evaluating the call abstractly, on the shapes of these arrays."""
     tensor = late("core.symbolic.SymbolicTensor")
 
-    def stand_in(x: Any) -> Any:
-        return (
-            tensor((None, *x.shape[1:]) if x.ndim else (), x.dtype) if isinstance(x, _ARRAYS) else x
-        )
+    def describe(whole: bool) -> None:
+        def stand_in(x: Any) -> Any:
+            if not isinstance(x, _ARRAYS):
+                return x
+            return tensor(x.shape if whole or not x.ndim else (None, *x.shape[1:]), x.dtype)
 
-    args, kwargs = nest.map_structure(stand_in, (args, kwargs))
-    late("core.calling.describe_only")(layer, args, kwargs)
+        late("core.calling.describe_only")(layer, *nest.map_structure(stand_in, (args, kwargs)))
+
+    try:
+        describe(False)
+    except ShapeError:  # not every array begins with the batch: a mask of (length, positions)
+        describe(True)
 
 
 __all__ = ["NOT_COMPILED", "Program", "attempt", "outside_transformations", "purely", "ready"]

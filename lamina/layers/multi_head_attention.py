@@ -152,6 +152,7 @@ class ProjectedAttention(WeightedLayer):
         ends = tuple(range(scores - len(self._axes), scores))
         self._softmax = Softmax(axis=ends, dtype=self.dtype_policy)
         self._dropout_layer = Dropout(self.dropout, dtype=self.dtype_policy, seed=self.seed)
+        self._softmax.built = self._dropout_layer.built = True  # some calls do without them
 
     def _check_shapes(self, query: t.Shape, value: t.Shape, key: t.Shape) -> None:
         rule = ""
