@@ -229,12 +229,17 @@ class ProjectedAttention(WeightedLayer):
             masks.append(None if mask is None else jnp.asarray(mask, bool)[..., None, :])
         masks.append(self._compute_causal_mask(query, value) if use_causal_mask else None)
         masks.append(None if self.sliding_window is None else self._window(query, value))
-        masks.append(None if attention_mask is None else jnp.asarray(attention_mask, bool))
         found = None
         for mask in masks:
             if mask is not None:
                 found = mask if found is None else found & mask
-        return found
+        if attention_mask is None:
+            return found
+        attention_mask = jnp.asarray(attention_mask, bool)
+        if found is None:
+            return attention_mask
+        lacking = attention_mask.ndim - found.ndim  # the axes of heads, after the batch
+        return jnp.expand_dims(found, tuple(range(1, 1 + lacking))) & attention_mask
 
     def _compute_causal_mask(self, query: t.Array, value: Any = None) -> t.Array:
         """True where the position of the value is not after the query's: (1, length, positions)."""

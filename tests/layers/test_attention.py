@@ -48,6 +48,15 @@ def test_a_value_of_another_depth() -> None:
     )
 
 
+def test_a_mask_with_heads_joins_the_others() -> None:
+    layer, inputs = MultiHeadAttention(3, 2), (x(2, 3, 4), x(2, 5, 4))
+    who = np.random.default_rng(0).random((2, 3, 5)) > 0.3
+    padding = np.array([[True, True, False, True, False], [True] * 5])
+    expected = layer(*inputs, attention_mask=who & padding[:, None])
+    found = layer(*inputs, attention_mask=who[:, None], value_mask=padding)
+    assert_allclose(found, expected, atol=1e-6)
+
+
 def test_subclasses_change_how_it_attends() -> None:
     class Halved(MultiHeadAttention):
         def _compute_attention(self, query, key, value, attention_mask=None, training=None):

@@ -44,7 +44,7 @@ CALLS = [
     {"use_causal_mask": True, "return_attention_scores": True},
     {"attention_mask": WHO, "return_attention_scores": True},
     {"attention_mask": WHO[0], "use_causal_mask": True},
-    {"attention_mask": WHO[:, None], "value_mask": VALUE_MASK},
+    {"attention_mask": WHO, "value_mask": VALUE_MASK},
     {"value_mask": VALUE_MASK, "key_mask": VALUE_MASK[::-1], "return_attention_scores": True},
 ]
 
