@@ -5,6 +5,7 @@ stale: whatever changes the computation changes the key. Shapes and dtypes of th
 own key within a program. A layer keeps a bounded number of both.
 """
 
+import contextlib
 import logging
 from typing import Any
 
@@ -210,8 +211,11 @@ def _build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
 
     try:
         describe(False)
-    except ShapeError:  # not every array begins with the batch: a mask of (length, positions)
-        describe(True)
+    except ShapeError:
+        with contextlib.suppress(ShapeError):
+            # perhaps not every array begins with the batch: a mask is (length, positions)
+            return describe(True)
+        raise
 
 
 __all__ = ["NOT_COMPILED", "Program", "attempt", "outside_transformations", "purely", "ready"]

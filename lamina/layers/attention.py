@@ -90,7 +90,9 @@ class Attention(Layer):
             output = jnp.where(jnp.asarray(query_mask, bool)[..., None], output, 0)
         return (output, shares) if return_attention_scores else output
 
-    def compute_mask(self, inputs: list[t.Array], mask: Any = None) -> Any:
+    def compute_mask(  # type: ignore[override]
+        self, inputs: list[t.Array], mask: Any = None
+    ) -> Any:
         self._check(inputs, mask)
         first = None if mask is None else mask[0]
         return None if first is None else jnp.asarray(first)

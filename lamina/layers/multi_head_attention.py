@@ -81,7 +81,7 @@ class ProjectedAttention(WeightedLayer):
 
     # --- building -------------------------------------------------------------------------------
 
-    def build(
+    def build(  # type: ignore[override]
         self, query_shape: t.Shape, value_shape: t.Shape, key_shape: t.Shape | None = None
     ) -> None:
         key_shape = value_shape if key_shape is None else key_shape
@@ -228,7 +228,9 @@ class ProjectedAttention(WeightedLayer):
         for mask in (value_mask, key_mask):
             masks.append(None if mask is None else jnp.asarray(mask, bool)[..., None, :])
         masks.append(self._compute_causal_mask(query, value) if use_causal_mask else None)
-        masks.append(None if self.sliding_window is None else self._window(query, value))
+        masks.append(
+            None if self.sliding_window is None else _near(query, value, self.sliding_window)
+        )
         found = None
         for mask in masks:
             if mask is not None:
@@ -245,11 +247,6 @@ class ProjectedAttention(WeightedLayer):
         """True where the position of the value is not after the query's: (1, length, positions)."""
         positions = query.shape[1] if value is None else value.shape[1]
         return jnp.tri(query.shape[1], positions, dtype=bool)[None]
-
-    def _window(self, query: t.Array, value: t.Array) -> t.Array:
-        """True where two positions are nearer than ``sliding_window``."""
-        rows, columns = jnp.arange(query.shape[1]), jnp.arange(value.shape[1])
-        return (jnp.abs(rows[:, None] - columns) < self.sliding_window)[None]
 
     def _compute_attention(
         self,
@@ -505,6 +502,12 @@ def count(layer: Any, name: str, value: Any) -> int:
         f"{type(layer).__name__} needs a positive int for the argument `{name}`.",
         met=f"{name}={value!r}",
     )
+
+
+def _near(query: t.Array, value: t.Array, window: int) -> t.Array:
+    """True where two positions are less than ``window`` apart: (1, length, positions)."""
+    rows, columns = jnp.arange(query.shape[1]), jnp.arange(value.shape[1])
+    return (jnp.abs(rows[:, None] - columns) < window)[None]
 
 
 def _sizes(layer: Any, name: str, value: Any) -> tuple[int, ...] | None:
