@@ -120,7 +120,7 @@ class Attention(Layer):
         """The output, and each position's shares."""
         if scores_mask is not None:
             seen = jnp.asarray(scores_mask, bool)
-            seen = seen[..., None, :] if seen.ndim == 2 else seen
+            seen = seen[..., None, :] if seen.ndim < scores.ndim else seen
             hidden = scores - (65504.0 if scores.dtype == jnp.float16 else 1e9)
             scores = jnp.where(seen, scores, hidden)
         shares = jax.nn.softmax(scores, -1)

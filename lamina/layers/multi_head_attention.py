@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from lamina import ops, regularizers
 from lamina.core import masking
 from lamina.core import types as t
+from lamina.core.dtypes import DTypePolicy
 from lamina.core.errors import ArgumentError, ShapeError
 from lamina.core.registry import plain
 from lamina.core.settings import settings
@@ -68,6 +69,17 @@ class ProjectedAttention(WeightedLayer):
             )
         self._activity_regularizer = regularizers.get(activity_regularizer)
         self.seed = seed
+
+    @property
+    def dtype_policy(self) -> DTypePolicy:
+        """Which dtypes the layer, and the projections in it, store and compute in."""
+        return self._lamina.policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: t.DTypePolicyLike) -> None:
+        WeightedLayer.dtype_policy.__set__(self, value)
+        for layer in self._sublayers():
+            layer.dtype_policy = value
 
     def get_config(self) -> t.Config:
         config = super().get_config()
