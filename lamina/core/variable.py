@@ -314,7 +314,8 @@ def _as_array(value: Any, dtype: str) -> Array:
         return _as_array(value.value, dtype)
     try:
         # Copied first, since device_put may share memory; jnp.asarray compiles for each shape.
-        return jax.device_put(np.array(value, dtype))
+        with jax.ensure_compile_time_eval():  # a layer may be made while a function is traced
+            return jax.device_put(np.array(value, dtype))
     except (TypeError, ValueError) as error:
         raise DTypeError(f"Not an array of {dtype}: {describe_value(value)}.") from error
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from lamina import ops, regularizers
 from lamina.core import masking
 from lamina.core import types as t
+from lamina.core.dtypes import DTypePolicy
 from lamina.core.errors import ArgumentError, ShapeError
 from lamina.core.registry import plain
 from lamina.core.settings import settings
@@ -69,6 +70,17 @@ class ProjectedAttention(WeightedLayer):
         self._activity_regularizer = regularizers.get(activity_regularizer)
         self.seed = seed
 
+    @property
+    def dtype_policy(self) -> DTypePolicy:
+        """Which dtypes the layer, and the projections in it, store and compute in."""
+        return self._lamina.policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: t.DTypePolicyLike) -> None:
+        WeightedLayer.dtype_policy.__set__(self, value)
+        for layer in self._sublayers():
+            layer.dtype_policy = value
+
     def get_config(self) -> t.Config:
         config = super().get_config()
         special = {
@@ -81,7 +93,7 @@ class ProjectedAttention(WeightedLayer):
 
     # --- building -------------------------------------------------------------------------------
 
-    def build(
+    def build(  # type: ignore[override]
         self, query_shape: t.Shape, value_shape: t.Shape, key_shape: t.Shape | None = None
     ) -> None:
         key_shape = value_shape if key_shape is None else key_shape
@@ -152,6 +164,7 @@ class ProjectedAttention(WeightedLayer):
         ends = tuple(range(scores - len(self._axes), scores))
         self._softmax = Softmax(axis=ends, dtype=self.dtype_policy)
         self._dropout_layer = Dropout(self.dropout, dtype=self.dtype_policy, seed=self.seed)
+        self._softmax.built = self._dropout_layer.built = True  # some calls do without them
 
     def _check_shapes(self, query: t.Shape, value: t.Shape, key: t.Shape) -> None:
         rule = ""
@@ -227,23 +240,25 @@ class ProjectedAttention(WeightedLayer):
         for mask in (value_mask, key_mask):
             masks.append(None if mask is None else jnp.asarray(mask, bool)[..., None, :])
         masks.append(self._compute_causal_mask(query, value) if use_causal_mask else None)
-        masks.append(None if self.sliding_window is None else self._window(query, value))
-        masks.append(None if attention_mask is None else jnp.asarray(attention_mask, bool))
+        masks.append(
+            None if self.sliding_window is None else _near(query, value, self.sliding_window)
+        )
         found = None
         for mask in masks:
             if mask is not None:
                 found = mask if found is None else found & mask
-        return found
+        if attention_mask is None:
+            return found
+        attention_mask = jnp.asarray(attention_mask, bool)
+        if found is None:
+            return attention_mask
+        lacking = attention_mask.ndim - found.ndim  # the axes of heads, after the batch
+        return jnp.expand_dims(found, tuple(range(1, 1 + lacking))) & attention_mask
 
     def _compute_causal_mask(self, query: t.Array, value: Any = None) -> t.Array:
         """True where the position of the value is not after the query's: (1, length, positions)."""
         positions = query.shape[1] if value is None else value.shape[1]
         return jnp.tri(query.shape[1], positions, dtype=bool)[None]
-
-    def _window(self, query: t.Array, value: t.Array) -> t.Array:
-        """True where two positions are nearer than ``sliding_window``."""
-        rows, columns = jnp.arange(query.shape[1]), jnp.arange(value.shape[1])
-        return (jnp.abs(rows[:, None] - columns) < self.sliding_window)[None]
 
     def _compute_attention(
         self,
@@ -499,6 +514,12 @@ def count(layer: Any, name: str, value: Any) -> int:
         f"{type(layer).__name__} needs a positive int for the argument `{name}`.",
         met=f"{name}={value!r}",
     )
+
+
+def _near(query: t.Array, value: t.Array, window: int) -> t.Array:
+    """True where two positions are less than ``window`` apart: (1, length, positions)."""
+    rows, columns = jnp.arange(query.shape[1]), jnp.arange(value.shape[1])
+    return (jnp.abs(rows[:, None] - columns) < window)[None]
 
 
 def _sizes(layer: Any, name: str, value: Any) -> tuple[int, ...] | None:
