@@ -1,8 +1,8 @@
-"""`convolve`: a convolution whose program and gradients are chosen when it is lowered for a platform.
+"""`convolve`: a convolution whose formulation, and that of its gradients, depends on the platform.
 
 A convolution is a form that is linear in each of three arrays: input x, kernel k, cotangent y of the
-output. The convolution is its derivative by y; the gradients of x and of k are those by x and by k.
-So one primitive, told which of the three to give, is closed under differentiation of any order,
+output. The convolution is its derivative by y, the gradients of x and of k those by x and by k. So
+one primitive, told which of the three to give, is closed under differentiation of any order,
 forward or backward. Every platform lowers it to XLA's own convolutions, except the CPU, where
 (float32 and float64; 2 cores of an Intel Xeon, jax 0.10.2; milliseconds, native -> here, all
 measured side by side by ``bench/convolution.py``):
