@@ -1,8 +1,8 @@
 """`convolve`: a convolution whose formulation, and that of its gradients, depends on the platform.
 
-A convolution is a form that is linear in each of three arrays: input x, kernel k, cotangent y of the
-output. The convolution is its derivative by y, the gradients of x and of k those by x and by k. So
-one primitive, told which of the three to give, is closed under differentiation of any order,
+A convolution is a form that is linear in each of three arrays: input x, kernel k, cotangent y of
+the output. The convolution is its derivative by y, the gradients of x and of k those by x and by k.
+So one primitive, told which of the three to give, is closed under differentiation of any order,
 forward or backward. Every platform lowers it to XLA's own convolutions, except the CPU, where
 (float32 and float64; 2 cores of an Intel Xeon, jax 0.10.2; milliseconds, native -> here, all
 measured side by side by ``bench/convolution.py``):
@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
@@ -198,14 +199,15 @@ _jitted = jax.jit(_form.bind, static_argnames=("role", "shape", "geometry"))
 
 @_form.def_impl
 def _run(a: Array, b: Array, **given: Any) -> Array:
-    return native(a, b, **given) if jax.config.jax_disable_jit else _jitted(a, b, **given)
+    at_once: bool = jax.config.jax_disable_jit  # type: ignore[attr-defined]
+    return native(a, b, **given) if at_once else _jitted(a, b, **given)
 
 
 @_form.def_abstract_eval
 def _describe(a: Any, b: Any, **given: Any) -> Any:
     specs = (jax.ShapeDtypeStruct(each.shape, each.dtype) for each in (a, b))
     out = jax.eval_shape(functools.partial(native, **given), *specs)
-    return jax.core.ShapedArray(out.shape, out.dtype)
+    return ShapedArray(out.shape, out.dtype)
 
 
 def _transpose(
