@@ -200,18 +200,17 @@ def _compilable(split: _Split) -> bool:
 def _build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Create the variables by evaluating the call abstractly, on the shapes of these arrays."""
     tensor = late("core.symbolic.SymbolicTensor")
-    known = keeps_batch_size(layer)
 
     def describe(whole: bool) -> None:
         def stand_in(x: Any) -> Any:
             if not isinstance(x, _ARRAYS):
                 return x
-            return tensor(x.shape if whole or known or not x.ndim else (None, *x.shape[1:]), x.dtype)
+            return tensor(x.shape if whole or not x.ndim else (None, *x.shape[1:]), x.dtype)
 
         late("core.calling.describe_only")(layer, *nest.map_structure(stand_in, (args, kwargs)))
 
     try:
-        describe(False)
+        describe(keeps_batch_size(layer))
     except ShapeError:
         with contextlib.suppress(ShapeError):
             # perhaps not every array begins with the batch: a mask is (length, positions)

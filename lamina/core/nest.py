@@ -49,6 +49,11 @@ def is_nested(structure: Any) -> bool:
     return not is_leaf(structure) and not jax.tree_util.all_leaves([structure])
 
 
+def pack_like(structure: Nest, leaves: list[Any]) -> Nest:
+    """``leaves``, as many as ``structure`` has, arranged as it is."""
+    return unflatten(flatten_with(structure)[1], leaves)
+
+
 def is_shape(value: Any) -> bool:
     """Whether a value is one shape: a tuple or list of ints and Nones.
 
