@@ -1,6 +1,7 @@
 """Rows of the catalogue: recurrent.
 
-Keras cannot draw an orthogonal matrix in float16, hence the other recurrent initializers.
+All return sequences, so that masks pass through them (see `tests/parity/test_recurrent.py` for the
+rest). Keras cannot draw an orthogonal matrix in float16, hence the other recurrent initializers.
 """
 
 from typing import Any
@@ -14,7 +15,7 @@ def cell_row(name: str, **given: Any) -> LayerRow:
     dropout = "dropout" in given or "recurrent_dropout" in given
     kernels = "ones" if dropout else "glorot_uniform"
     return row(name, S, random=dropout, units=3, seed=3, kernel_initializer=kernels,
-               recurrent_initializer=kernels, return_sequences=dropout, **given)  # fmt: skip
+               recurrent_initializer=kernels, return_sequences=True, **given)  # fmt: skip
 
 
 RECURRENT: list[LayerRow] = [

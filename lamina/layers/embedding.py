@@ -10,6 +10,7 @@ from lamina.core import types as t
 from lamina.core.errors import ArgumentError
 from lamina.layers.arguments import positive, with_activity_regularizer
 from lamina.layers.lora import AdaptableLayer
+from lamina.layers.weighted import WeightedLayer
 
 
 class Embedding(AdaptableLayer):
@@ -32,6 +33,7 @@ class Embedding(AdaptableLayer):
     """
 
     adapted = "embeddings"
+    embeddings_initializer: Any
 
     def __init__(
         self,

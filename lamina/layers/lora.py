@@ -43,11 +43,11 @@ class LowRankSum(Variable):
         return self
 
     @property
-    def _array(self) -> Any:  # type: ignore[override]
+    def _array(self) -> Any:
         return self.base._array, self.b._array
 
     @_array.setter
-    def _array(self, arrays: Any) -> None:
+    def _array(self, arrays: Any) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self.base._array, self.b._array = arrays
 
 

@@ -19,8 +19,6 @@ class CellRNN(RNN):
     """
 
     cell_class: type
-    unsaved: tuple[str, ...] = ("implementation", "use_cudnn")
-    """Arguments that Keras does not write into configs."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -41,7 +39,11 @@ class CellRNN(RNN):
 
     def get_config(self) -> t.Config:
         config = with_activity_regularizer(super().get_config())
-        return {name: value for name, value in config.items() if name not in self.unsaved}
+        return {name: config[name] for name in config if name not in _UNSAVED}
+
+
+_UNSAVED = ("implementation", "use_cudnn")
+"""Arguments that Keras does not write into configs: they change no result."""
 
 
 def _cell_arguments(cls: type[CellRNN]) -> list[str]:
@@ -64,7 +66,6 @@ class SimpleRNN(CellRNN):
     """
 
     cell_class = SimpleRNNCell
-    unsaved = ("seed",)
 
     def __init__(
         self,

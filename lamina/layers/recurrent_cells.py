@@ -111,13 +111,10 @@ class RecurrentCell(WeightedLayer):
     # --- dropout --------------------------------------------------------------------------------
 
     def draw_masks(self, inputs: t.Array, state: t.Array, training: bool) -> tuple[Mask, Mask]:
-        """Masks for the input and for the state; None where there is no dropout.
-
-        The generator moves on whether or not they are used, as in Keras.
-        """
-        mask = self._mask(inputs, self.dropout)
-        recurrent_mask = self._mask(state, self.recurrent_dropout)
-        return (mask, recurrent_mask) if training else (None, None)
+        """Masks for the input and for the state; None where there is no dropout."""
+        if not training:
+            return None, None
+        return self._mask(inputs, self.dropout), self._mask(state, self.recurrent_dropout)
 
     def _mask(self, x: t.Array, rate: float) -> Mask:
         if not rate:
@@ -325,17 +322,19 @@ class GRUCell(RecurrentCell):
         return projected + (self.bias.value[0] if self.reset_after else self.bias.value)
 
     def step(self, projected: t.Array, states: list[t.Array], mask: Mask) -> Any:
-        (h,), kernel, units = states, self.recurrent_kernel.value, self.units
-        x_z, x_r, x_h = jnp.split(projected, 3, -1)
+        (h,), kernel, split = states, self.recurrent_kernel.value, 2 * self.units
+        gate = self.recurrent_activation
+        x_zr, x_h = projected[..., :split], projected[..., split:]
         if self.reset_after:
             inner = self.recur(h, mask)
             inner = inner if self.bias is None else inner + self.bias.value[1]
-            h_z, h_r, h_h = jnp.split(inner, 3, -1)
+            z, r = jnp.split(gate(x_zr + inner[..., :split]), 2, -1)
+            h_h = r * inner[..., split:]
         else:
-            masked = [h * own for own in mask] if isinstance(mask, tuple) else [h] * 3
-            h_z, h_r = masked[0] @ kernel[:, :units], masked[1] @ kernel[:, units : 2 * units]
-        z, r = self.recurrent_activation(x_z + h_z), self.recurrent_activation(x_r + h_r)
-        if not self.reset_after:
-            h_h, r = (r * masked[2]) @ kernel[:, 2 * units :], 1
-        h = z * h + (1 - z) * self.activation(x_h + r * h_h)
+            own = mask if isinstance(mask, tuple) else (1, 1, 1)
+            z_kernel, r_kernel, h_kernel = jnp.split(kernel, 3, -1)
+            z = gate(x_zr[..., : self.units] + (h * own[0]) @ z_kernel)
+            r = gate(x_zr[..., self.units :] + (h * own[1]) @ r_kernel)
+            h_h = (r * h * own[2]) @ h_kernel
+        h = z * h + (1 - z) * self.activation(x_h + h_h)
         return h, [h]

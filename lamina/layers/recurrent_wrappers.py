@@ -78,7 +78,9 @@ class Bidirectional(Layer):
         self.return_state = layer.return_state
         self.input_spec = layer.input_spec
 
-    def build(self, sequences_shape: t.Shape, initial_state_shape: Any = None) -> None:
+    def build(  # type: ignore[override]
+        self, sequences_shape: t.Shape, initial_state_shape: Any = None
+    ) -> None:
         self.forward_layer.build(sequences_shape)
         self.backward_layer.build(sequences_shape)
         if self._initial_weights:
@@ -171,7 +173,7 @@ class TimeDistributed(Wrapper):
 
     supports_masking = True
 
-    def build(self, input_shape: t.Shape) -> None:
+    def build(self, input_shape: t.Shape) -> None:  # type: ignore[override]
         if len(input_shape) < 3:
             raise ShapeError(
                 f"{self._who()} cannot be called with this input.",

@@ -101,7 +101,9 @@ class RNN(Layer):
         self._memory: Memory | None = None
         self.input_spec = InputSpec(min_ndim=3)
 
-    def build(self, sequences_shape: t.Shape, initial_state_shape: Any = None) -> None:
+    def build(  # type: ignore[override]
+        self, sequences_shape: t.Shape, initial_state_shape: Any = None
+    ) -> None:
         build_cell(self.cell, (sequences_shape[0], *sequences_shape[2:]))
         if self.stateful:
             self._memory = self._new_memory(sequences_shape)

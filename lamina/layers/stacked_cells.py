@@ -73,7 +73,7 @@ def build_cell(cell: Any, input_shape: t.Shape) -> None:
 def call_cell(cell: Any, inputs: t.Array, states: Any, training: Any) -> tuple[t.Array, Any]:
     """One step of any cell."""
     knows = isinstance(cell, Layer) and calling.call_signature(cell).training
-    step = cell if callable(cell) else cell.call
+    step: Any = cell if callable(cell) else cell.call
     return step(inputs, states, training=training) if knows else step(inputs, states)
 
 

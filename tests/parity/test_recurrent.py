@@ -21,18 +21,13 @@ OPTIONS = ("return_sequences", "return_state", "go_backwards", "unroll", "statef
 
 def pairwise(number: int) -> list[tuple[bool, ...]]:
     """Settings of ``number`` switches in which each pair of switches has each pair of values."""
-    chosen: list[tuple[bool, ...]] = []
     places = list(itertools.combinations(range(number), 2))
-    wanted = {(p, v) for p in places for v in itertools.product((False, True), repeat=2)}
     every = list(itertools.product((False, True), repeat=number))
+    pairs = {each: {(i, j, each[i], each[j]) for i, j in places} for each in every}
+    wanted, chosen = set().union(*pairs.values()), []
     while wanted:
-
-        def gain(each: tuple[bool, ...]) -> int:
-            return sum(((i, j), (each[i], each[j])) in wanted for i, j in places)
-
-        best = max(every, key=gain)
-        chosen.append(best)
-        wanted -= {((i, j), (best[i], best[j])) for i, j in places}
+        chosen.append(max(every, key=lambda each, wanted=wanted: len(pairs[each] & wanted)))
+        wanted = wanted - pairs[chosen[-1]]
     return chosen
 
 
