@@ -120,7 +120,10 @@ def bind(
     Variables bound further out stay readable; writes to them go to the trace that binds them.
     """
     outer = _frame.get()
-    trace = Trace(dict(values), describing or (outer is not None and outer.trace.describing))
+    pairs = values.items() if isinstance(values, Mapping) else values
+    # A variable among the values stands for its array as it is now, also where it is its own.
+    values = {key: read(value) if is_variable(value) else value for key, value in pairs}
+    trace = Trace(values, describing or (outer is not None and outer.trace.describing))
     frame = Frame(trace, parent=outer, training=training)
     if outer is not None:
         trace.captures = outer.trace.captures

@@ -19,7 +19,7 @@ from lamina.core.errors import ShapeError
 from lamina.core.fingerprint import Structure, structure
 from lamina.core.registry import late
 from lamina.core.types import Array, Nest
-from lamina.core.variable import materialize
+from lamina.core.variable import materialize, read_all
 
 PROGRAMS_KEPT = 16
 SHAPES_KEPT = 64
@@ -45,7 +45,7 @@ def purely(
     """
     run = late("core.calling.run")
     with binding.bind(dict(zip(found.variables, values, strict=True)), training=training) as trace:
-        outputs = run(layer, args, kwargs)
+        outputs = read_all(run(layer, args, kwargs))
         masks = [masking.get_mask(x) for x in nest.flatten(outputs)]
     return binding.collected(found, trace, outputs, masks)
 

@@ -17,6 +17,7 @@ from lamina.core.operation import Operation
 from lamina.core.registry import late, plain
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Array, Config, DTypePolicyLike, Nest, RegularizerLike
+from lamina.core.variable import read_all
 from lamina.core.weights import Weights
 
 
@@ -196,7 +197,7 @@ class Layer(Weights, Operation):
             )
         arrays = [getattr(value, "value", value) for value in values]
         with binding.bind(dict(zip(variables, arrays, strict=True))) as trace:
-            outputs = self(*args, **kwargs)
+            outputs = read_all(self(*args, **kwargs))
             losses = [value for _, value in trace.losses] + self._weight_losses()
         rest = [trace.values[variable] for variable in self.non_trainable_variables]
         return (outputs, rest, losses) if return_losses else (outputs, rest)

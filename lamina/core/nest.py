@@ -13,7 +13,8 @@ from lamina.core.types import Nest
 
 def is_leaf(value: Any) -> bool:
     """Whether a value is one leaf, though jax might see a tree in it."""
-    return value is None or getattr(type(value), "is_layer", False)
+    kind = type(value)
+    return value is None or getattr(kind, "is_layer", False) or getattr(kind, "is_variable", False)
 
 
 def flatten(structure: Nest) -> list[Any]:
