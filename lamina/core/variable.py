@@ -254,7 +254,9 @@ class Variable:
 
 # A variable given to a function of JAX is its array there, as any other array.
 jax.tree_util.register_pytree_node(
-    Variable, lambda variable: ((variable.value,), None), lambda _, arrays: arrays[0]
+    Variable,
+    lambda variable: ((variable.value,), None),
+    lambda _, arrays: arrays[0],  # pyright: ignore[reportArgumentType]
 )
 
 

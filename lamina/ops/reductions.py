@@ -410,7 +410,7 @@ def nancumprod(x: ArrayLike, axis: int | None = None, dtype: DTypeLike = None) -
     return jnp.nancumprod(as_numbers(x), axis=_single(axis), dtype=dtype)
 
 
-def _single(axis: Any) -> int | None:
+def _single(axis: Any) -> Any:
     return axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
 
 
