@@ -19,7 +19,7 @@ from lamina.core.errors import ShapeError
 from lamina.core.fingerprint import Structure, structure
 from lamina.core.registry import late
 from lamina.core.types import Array, Nest
-from lamina.core.variable import materialize
+from lamina.core.variable import materialize, read_all
 
 PROGRAMS_KEPT = 16
 SHAPES_KEPT = 64
@@ -45,7 +45,7 @@ def purely(
     """
     run = late("core.calling.run")
     with binding.bind(dict(zip(found.variables, values, strict=True)), training=training) as trace:
-        outputs = run(layer, args, kwargs)
+        outputs = read_all(run(layer, args, kwargs))
         masks = [masking.get_mask(x) for x in nest.flatten(outputs)]
     return binding.collected(found, trace, outputs, masks)
 
@@ -210,7 +210,7 @@ def _build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         late("core.calling.describe_only")(layer, *nest.map_structure(stand_in, (args, kwargs)))
 
     try:
-        describe(False)
+        describe(keeps_batch_size(layer))
     except ShapeError:
         with contextlib.suppress(ShapeError):
             # perhaps not every array begins with the batch: a mask is (length, positions)
@@ -218,4 +218,12 @@ def _build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         raise
 
 
-__all__ = ["NOT_COMPILED", "Program", "attempt", "outside_transformations", "purely", "ready"]
+def keeps_batch_size(layer: Any) -> bool:
+    """Whether a layer inside keeps something for each row of a batch, so is built for one size."""
+    return any(getattr(each, "stateful", False) for each in layer._flatten_layers())
+
+
+__all__ = [
+    "NOT_COMPILED", "Program", "attempt", "keeps_batch_size", "outside_transformations", "purely",
+    "ready",
+]  # fmt: skip

@@ -7,12 +7,12 @@ function abstractly.
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lamina.core import symbolic
 from lamina.core.configurable import Configurable
-from lamina.core.errors import LaminaError, ShapeError
+from lamina.core.errors import LaminaError, NotDefinedError, ShapeError
 from lamina.core.graph import Node
 from lamina.core.naming import auto_name, check_name
 from lamina.core.symbolic import SymbolicTensor
@@ -44,7 +44,7 @@ class Operation(Configurable):
 
     def call(self, *args: Any, **kwargs: Any) -> Nest:
         """The computation, on arrays."""
-        raise LaminaError(f"{type(self).__name__} defines no call().")
+        raise NotDefinedError(f"{type(self).__name__} does not have a `call` method implemented.")
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Nest:
         """Record a call on symbolic tensors as a node; returns its symbolic outputs."""
@@ -110,17 +110,14 @@ class FunctionOperation(Operation):
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Nest:
         rule = OPS[self.function].shape_rule  # type: ignore[attr-defined]
         plain = OPS[self.function].plain  # type: ignore[attr-defined]
-        if rule is not None:
-            return rule(*args, **kwargs)
         try:
-            return symbolic.evaluate(lambda a, k: plain(*a, **k), args, kwargs)
+            if rule is not None:
+                return rule(*args, **kwargs)
+            return symbolic.evaluate_fitting(lambda a, k: plain(*a, **k), args, kwargs)
         except LaminaError:
             raise
         except Exception as error:
-            raise ShapeError(
-                f"ops.{self.function} cannot take these arguments: {first_line(error)}",
-                met=", ".join(_shown(x) for x in (*args, *kwargs.values())),
-            ) from error
+            raise refused(self.function, (*args, *kwargs.values()), error) from error
 
 
 def _bound(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -130,17 +127,23 @@ def _bound(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, probe sizes shown as None."""
+    """The first line of an error's message; sizes that stand for unknown ones shown as None."""
     text = str(error).strip().split("\n", 1)[0]
     for probe in symbolic.PROBES:
         text = text.replace(str(probe), "None")
     return text
 
 
+def refused(function: str, arguments: Iterable[Any], error: BaseException) -> ShapeError:
+    """The error for arguments that an op cannot take, with the first line of jax's own."""
+    what = f"ops.{function} cannot take these arguments: {first_line(error)}"
+    return ShapeError(what, met=", ".join(map(_shown, arguments)))
+
+
 def _shown(x: Any) -> str:
-    if isinstance(x, SymbolicTensor):
-        return f"{x.shape} {x.dtype}"
-    if isinstance(x, (list, tuple)) and symbolic.any_symbolic(x):
+    if hasattr(x, "shape") and hasattr(x, "dtype"):
+        return f"{symbolic.declared_shape(x)} {x.dtype}"
+    if isinstance(x, (list, tuple)) and any(hasattr(each, "shape") for each in x):
         return "[" + ", ".join(_shown(each) for each in x) + "]"
     return repr(x) if isinstance(x, (int, float, str, bool, tuple, list)) else type(x).__name__
 

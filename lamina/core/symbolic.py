@@ -5,8 +5,10 @@ symbolic size for all of them, or with two concrete ones where JAX cannot decide
 depends on them is unknown in the result.
 """
 
+import contextlib
 import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -124,7 +126,9 @@ class SymbolicTensor:
     __index__ = __int__
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        raise _no_values(self, "NumPy", "use the function of the same name in lamina.ops")
+        raise _no_values(
+            self, "NumPy", "use the function of the same name in lamina.ops", ArgumentError
+        )
 
     def __array_ufunc__(self, ufunc: Any, *args: Any, **kwargs: Any) -> Any:
         if args[0] == "__call__" and not kwargs and ufunc.__name__ in _UFUNCS:
@@ -277,6 +281,48 @@ def evaluate(function: Callable[..., Nest], *args: Nest, symbols: bool = False) 
         for out, shape in zip(outputs, shapes, strict=True)
     ]
     return nest.unflatten(structure, tensors)
+
+
+def evaluate_fitting(function: Callable[..., Nest], *args: Nest) -> Nest:
+    """`evaluate`, for shapes and dtypes that were described more loosely than they have to be.
+
+    Where an unknown size has to equal, or broadcast with, a known one of another argument, it is
+    read as that one; where integers are needed, a tensor described without a dtype as integers.
+    """
+    try:
+        return evaluate(function, *args)
+    except ArgumentError:
+        raise
+    except Exception as error:
+        first = error
+    leaves, treedef = nest.flatten_with(args)
+    loose = [i for i, x in enumerate(leaves) if getattr(x, "dtype", "") == "float32"]
+    for chosen in ([], loose[1:], loose[:1], loose):
+        known = [_refined(x, dtype="int32") if i in chosen else x for i, x in enumerate(leaves)]
+        for fitted in itertools.islice(_fitted(known), 49):
+            with contextlib.suppress(Exception):
+                return evaluate(function, *nest.unflatten(treedef, fitted))
+    raise first
+
+
+def _fitted(leaves: list[Any]) -> Iterator[list[Any]]:
+    """The leaves, and with unknown sizes read as known ones, fewest first."""
+    tensors = [x for x in leaves if isinstance(x, SymbolicTensor)]
+    known = sorted({size for x in tensors for size in x.shape if size})
+    places = range(sum(x.shape.count(None) for x in tensors))
+    for count in range(len(places) + 1):
+        for chosen in itertools.combinations(places, count):
+            for sizes in itertools.product(known, repeat=count):
+                pinned = dict(zip(chosen, sizes, strict=True))
+                filled = iter([pinned.get(place) for place in places])
+                yield [_refined(x, filled) for x in leaves]
+
+
+def _refined(x: Any, sizes: Iterator[int | None] | None = None, dtype: str = "") -> Any:
+    if not isinstance(x, SymbolicTensor):
+        return x
+    shape = x.shape if sizes is None else [next(sizes) if n is None else n for n in x.shape]
+    return SymbolicTensor(shape, dtype or x.dtype, name="refined")
 
 
 def _spec(x: SymbolicTensor, size: Any) -> jax.ShapeDtypeStruct:

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from lamina.core import binding, random
+from lamina.core import binding, nest, random
 from lamina.core.dtypes import canonical, is_float, standardize_dtype
 from lamina.core.errors import ArgumentError, DTypeError, ShapeError, describe_value
 from lamina.core.naming import auto_name, check_name
 from lamina.core.registry import late
 from lamina.core.settings import lock
-from lamina.core.types import Array, ArrayLike, DTypeLike, InitializerLike, ShapeLike
+from lamina.core.types import Array, ArrayLike, DTypeLike, InitializerLike, Nest, ShapeLike
 
 AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
 
@@ -250,6 +250,23 @@ class Variable:
         return clone
 
     __hash__ = object.__hash__
+
+
+# A variable given to a function of JAX is its array there, as any other array.
+jax.tree_util.register_pytree_node(
+    Variable,
+    lambda variable: ((variable.value,), None),
+    lambda _, arrays: arrays[0],  # pyright: ignore[reportArgumentType]
+)
+
+
+def read_all(structure: Nest) -> Nest:
+    """A nest with the arrays of its variables in place of them.
+
+    >>> read_all({"a": Variable(1.0), "b": 2})
+    {'a': Array(1., dtype=float32), 'b': 2}
+    """
+    return nest.map_structure(lambda x: x.value if isinstance(x, Variable) else x, structure)
 
 
 def _binary(name: str, function: Callable[[Any, Any], Any], swapped: bool) -> Callable[..., Any]:

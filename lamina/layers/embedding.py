@@ -9,10 +9,11 @@ from lamina.core import masking
 from lamina.core import types as t
 from lamina.core.errors import ArgumentError
 from lamina.layers.arguments import positive, with_activity_regularizer
+from lamina.layers.lora import AdaptableLayer
 from lamina.layers.weighted import WeightedLayer
 
 
-class Embedding(WeightedLayer):
+class Embedding(AdaptableLayer):
     """The rows of a table of shape (input_dim, output_dim) that the input numbers.
 
     A number outside 0 ... input_dim - 1 is an error when the layer is called on a NumPy array or
@@ -31,6 +32,7 @@ class Embedding(WeightedLayer):
     (2, 2, 3)
     """
 
+    adapted = "embeddings"
     embeddings_initializer: Any
 
     def __init__(
@@ -42,6 +44,8 @@ class Embedding(WeightedLayer):
         embeddings_constraint: t.ConstraintLike = None,
         mask_zero: bool = False,
         weights: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -54,7 +58,7 @@ class Embedding(WeightedLayer):
             "embeddings", embeddings_initializer, embeddings_regularizer, embeddings_constraint
         )
         self.mask_zero = mask_zero
-        self.quantization_config = quantization_config
+        self.set_abilities(lora_rank, lora_alpha, quantization_config)
         if weights is not None:
             self.build()
             self.set_weights(weights if isinstance(weights, list) else [weights])

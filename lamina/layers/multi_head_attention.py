@@ -7,7 +7,7 @@ from lamina.core import masking
 from lamina.core import types as t
 from lamina.core.errors import ArgumentError
 from lamina.layers.einsum_dense import EinsumDense
-from lamina.layers.projected_attention import ProjectedAttention, count
+from lamina.layers.projected_attention import ProjectedAttention, axes_or_sizes, count
 
 
 class MultiHeadAttention(ProjectedAttention):
@@ -80,8 +80,8 @@ class MultiHeadAttention(ProjectedAttention):
         self.value_dim = self.key_dim if value_dim is None else count(self, "value_dim", value_dim)
         self.use_bias = use_bias
         self.use_gate = use_gate
-        self._output_shape = _sizes(self, "output_shape", output_shape) or None
-        self._axes = _sizes(self, "attention_axes", attention_axes)
+        self._output_shape = axes_or_sizes(self, "output_shape", output_shape) or None
+        self._axes = axes_or_sizes(self, "attention_axes", attention_axes)
         self._query_heads = self._key_heads = self.num_heads
         self._depth, self._width = self.key_dim, self.value_dim
         self._set_options(dropout, sliding_window, flash_attention, activity_regularizer, seed)
@@ -181,12 +181,4 @@ class GroupedQueryAttention(ProjectedAttention):
         self.set_rules("bias", bias_initializer, bias_regularizer, bias_constraint)
 
 
-def _sizes(layer: Any, name: str, value: Any) -> tuple[int, ...] | None:
-    if value is None:
-        return None
-    many = (value,) if isinstance(value, int) else value
-    if isinstance(many, (list, tuple)) and all(isinstance(each, int) for each in many):
-        return tuple(many)
-    raise ArgumentError(
-        f"Invalid `{name}` of {type(layer).__name__}: {value!r}.", rule="it is an int, or several"
-    )
+GroupQueryAttention = GroupedQueryAttention  # the public name in Keras

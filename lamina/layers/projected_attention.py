@@ -1,4 +1,4 @@
-"""What layers of attention with several heads share: projections, masks, how heads attend."""
+"""What attention with projections of query, key and value has in common."""
 
 import string
 from typing import Any
@@ -21,7 +21,7 @@ from lamina.layers.weighted import WeightedLayer
 
 
 class ProjectedAttention(WeightedLayer):
-    """Attention of several heads: base of the two layers that differ in how many they have.
+    """What the two layers below share: projections, masks, and the two ways to attend.
 
     Without dropout and without scores asked for, sequences go through `ops.dot_product_attention`;
     otherwise the scores are computed one by one, as they are for attention over other axes.
@@ -348,6 +348,18 @@ def _near(query: t.Array, value: t.Array, window: int) -> t.Array:
     """True where two positions are less than ``window`` apart: (1, length, positions)."""
     rows, columns = jnp.arange(query.shape[1]), jnp.arange(value.shape[1])
     return (jnp.abs(rows[:, None] - columns) < window)[None]
+
+
+def axes_or_sizes(layer: Any, name: str, value: Any) -> tuple[int, ...] | None:
+    """An argument that is an int, several of them, or None, as a tuple."""
+    if value is None:
+        return None
+    many = (value,) if isinstance(value, int) else value
+    if isinstance(many, (list, tuple)) and all(isinstance(each, int) for each in many):
+        return tuple(many)
+    raise ArgumentError(
+        f"Invalid `{name}` of {type(layer).__name__}: {value!r}.", rule="it is an int, or several"
+    )
 
 
 def _equations(rank: int, axes: tuple[int, ...]) -> tuple[str, str]:

@@ -11,8 +11,8 @@ import numpy as np
 
 from lamina.core.dtypes import canonical
 from lamina.core.errors import LaminaError, ShapeError
-from lamina.core.operation import first_line, op
-from lamina.core.symbolic import SymbolicTensor
+from lamina.core.operation import op, refused
+from lamina.core.symbolic import SymbolicTensor, evaluate_fitting
 from lamina.core.types import Nest, Shape
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,7 +38,12 @@ def array_op(arrays: int = 1, shape: Callable[..., Nest] | None = None) -> Calla
             for name in names:
                 if type(kwargs.get(name)) in (list, tuple):
                     kwargs[name] = _as_array(kwargs[name])
-            return function(*args, **kwargs)
+            try:
+                return function(*args, **kwargs)
+            except (LaminaError, jax.errors.JAXTypeError, jax.errors.JAXIndexError):
+                raise
+            except (TypeError, ValueError, IndexError) as error:
+                raise refused(function.__name__, (*args, *kwargs.values()), error) from error
 
         return op(converting, shape=shape)
 
@@ -64,7 +69,12 @@ def elementwise(function: Callable[..., Any] | None = None, *, arrays: int | Non
     """
     if function is None:
         return functools.partial(elementwise, arrays=arrays)
-    parameters = tuple(inspect.signature(function).parameters)
+    return array_op(arrays or len(_parameters(function)), broadcasting(function, arrays))(function)
+
+
+def broadcasting(function: Callable[..., Any], arrays: int | None = None) -> Callable[..., Any]:
+    """The rule of `elementwise`: the shape by broadcasting, the dtype by evaluation."""
+    parameters = _parameters(function)
     names = parameters[:arrays]
 
     def rule(*args: Any, **kwargs: Any) -> SymbolicTensor:
@@ -76,7 +86,11 @@ def elementwise(function: Callable[..., Any] | None = None, *, arrays: int | Non
         )
         return SymbolicTensor(shape, _result_dtype(function, kinds))
 
-    return array_op(len(names), rule)(function)
+    return rule
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
 
 
 def broadcast_shapes(name: str, shapes: Sequence[Shape]) -> Shape:
@@ -120,16 +134,18 @@ def _kind(value: Any) -> Any:
 @functools.lru_cache(maxsize=4096)
 def _result_dtype(function: Callable[..., Any], kinds: tuple[tuple[str, Any], ...]) -> Any:
     """The dtype of a function's result, evaluated abstractly on arrays of one element."""
-    specs = {name: kind for name, kind in kinds if not isinstance(kind, tuple)}
+    specs = {
+        name: SymbolicTensor(kind.shape, kind.dtype, name=name)
+        for name, kind in kinds
+        if not isinstance(kind, tuple)
+    }
     static = {name: kind[1] for name, kind in kinds if isinstance(kind, tuple)}
     try:
-        return jax.eval_shape(lambda arrays: jnp.asarray(function(**arrays, **static)), specs).dtype
+        return evaluate_fitting(lambda arrays: function(**arrays, **static), specs).dtype
     except LaminaError:
         raise
     except Exception as error:
-        met = ", ".join(f"{name} {spec.dtype}" for name, spec in specs.items())
-        what = f"ops.{function.__name__} cannot take these arguments: {first_line(error)}"
-        raise ShapeError(what, met=met) from error
+        raise refused(function.__name__, [*specs.values(), *static.values()], error) from error
 
 
 def as_numbers(x: Any, *others: Any) -> Any:
@@ -146,6 +162,13 @@ def as_floats(x: Any) -> Any:
 def axes_tuple(axis: Any) -> Any:
     """An axis argument as jax.numpy takes it: lists as tuples."""
     return tuple(axis) if isinstance(axis, list) else axis
+
+
+def checked_axis(name: str, axis: Any, rank: int) -> int:
+    """The axis counted from the first one; an error where there is none of this number."""
+    if -rank <= axis < rank:
+        return axis % rank
+    raise ShapeError(f"ops.{name}: axis {axis} is out of bounds for an array of {rank} axes.")
 
 
 def common_sizes(name: str, shapes: Sequence[Shape], free: int | None = None) -> list[int | None]:

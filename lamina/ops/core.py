@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core import nest
 from lamina.core.dtypes import canonical, is_float, standardize_dtype
-from lamina.core.errors import ArgumentError, unknown
+from lamina.core.errors import ArgumentError, ShapeError, unknown
 from lamina.core.operation import op
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Array, ArrayLike, DTypeLike, Nest, ShapeLike
@@ -115,6 +116,10 @@ def _value(x: Any) -> Any:
     return x.value if isinstance(x, Variable) else x
 
 
+def _like(x: Any) -> SymbolicTensor:
+    return SymbolicTensor(jnp.shape(x), dtype(x))
+
+
 # --- writing into arrays ------------------------------------------------------------------------
 
 
@@ -148,7 +153,25 @@ def scatter_update(
     return getattr(place, methods[reduction])(updates)
 
 
-@array_op()
+def _block(inputs: Any, start_indices: Any, shape: Any) -> SymbolicTensor:
+    start = [None] * len(shape) if isinstance(start_indices, SymbolicTensor) else start_indices
+    if not inputs.ndim == len(shape) == len(start):
+        raise ShapeError(
+            "ops.slice: an axis each, for the inputs, start_indices and shape.",
+            met=f"inputs of {inputs.ndim} axes, {len(start)} start_indices, shape {tuple(shape)}",
+        )
+    return SymbolicTensor(
+        [_length(*each) for each in zip(inputs.shape, start, shape, strict=True)], inputs.dtype
+    )
+
+
+def _length(size: Any, start: Any, wanted: Any) -> int | None:
+    if wanted != -1:
+        return wanted
+    return None if size is None or not isinstance(start, int) else size - start
+
+
+@array_op(shape=_block)
 def slice(inputs: ArrayLike, start_indices: Any, shape: ShapeLike) -> Array:
     """The block of this shape that begins at ``start_indices``; a size -1 reaches to the end."""
     inputs = jnp.asarray(inputs)
@@ -180,7 +203,11 @@ def switch(index: ArrayLike, branches: Sequence[Callable[..., Nest]], *operands:
     return jax.lax.switch(index, list(branches), *operands)
 
 
-@op
+@op(
+    shape=lambda cond, body, loop_vars, maximum_iterations=None: nest.map_structure(
+        _like, loop_vars
+    )
+)
 def while_loop(
     cond: Callable[..., Any],
     body: Callable[..., Any],

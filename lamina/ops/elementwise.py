@@ -184,7 +184,9 @@ def trunc(x: ArrayLike) -> Array:
 @elementwise
 def round(x: ArrayLike, decimals: int = 0) -> Array:
     """x rounded to ``decimals`` places, halves to the even neighbour."""
-    return jnp.round(as_numbers(x), decimals)
+    x = jnp.asarray(as_numbers(x))
+    wide = as_floats(x) if decimals < 0 else x  # jnp.round takes no ints then
+    return jnp.round(wide, decimals).astype(x.dtype)
 
 
 @elementwise

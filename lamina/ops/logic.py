@@ -1,9 +1,13 @@
 """Comparisons, truth, choices, and the bits of integers; all element by element."""
 
+from typing import Any
+
 import jax.numpy as jnp
 
+from lamina.core.errors import ArgumentError
+from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Array, ArrayLike
-from lamina.ops._rules import as_numbers, elementwise
+from lamina.ops._rules import array_op, as_numbers, broadcasting, elementwise
 
 
 @elementwise
@@ -104,13 +108,22 @@ def isposinf(x: ArrayLike) -> Array:
     return jnp.isposinf(x)
 
 
-@elementwise
+def _chosen(condition: Any, x1: Any = None, x2: Any = None) -> SymbolicTensor:
+    if x1 is None and x2 is None:
+        return SymbolicTensor(condition.shape, "int32")
+    function: Any = where
+    return broadcasting(function.plain)(condition, x1, x2)
+
+
+@array_op(3, _chosen)
 def where(condition: ArrayLike, x1: ArrayLike = None, x2: ArrayLike = None) -> Array:
     """x1 where the condition is true, x2 elsewhere; the indices of the true ones without both.
 
     >>> where([True, False], 1.0, [5.0, 6.0])
     Array([1., 6.], dtype=float32)
     """
+    if (x1 is None) != (x2 is None):
+        raise ArgumentError("ops.where takes both x1 and x2, or neither; one of them is None.")
     return jnp.where(condition, x1, x2)
 
 

@@ -12,9 +12,10 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from lamina.core.errors import ArgumentError
+from lamina.core.errors import ArgumentError, ShapeError
+from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Array, ArrayLike, DTypeLike
-from lamina.ops._rules import array_op, as_floats, as_numbers, axes_tuple
+from lamina.ops._rules import array_op, as_floats, as_numbers, axes_tuple, checked_axis
 
 Axis = int | Sequence[int] | None
 
@@ -171,12 +172,13 @@ def sort(x: ArrayLike, axis: int | None = -1) -> Array:
 @array_op()
 def argsort(x: ArrayLike, axis: int | None = -1) -> Array:
     """The indices that put the elements along an axis into ascending order."""
-    return jnp.argsort(x, axis=axis).astype("int32")
+    return jnp.argsort(x, axis=axis if jnp.ndim(x) else None).astype("int32")
 
 
 @array_op()
-def argpartition(x: ArrayLike, kth: int, axis: int = -1) -> Array:
+def argpartition(x: ArrayLike, kth: int, axis: int | None = -1) -> Array:
     """Indices that put the ``kth`` smallest element at its place, smaller ones before it."""
+    x, axis = (jnp.ravel(x), 0) if axis is None else (x, axis)
     return jnp.argpartition(x, kth, axis).astype("int32")
 
 
@@ -191,7 +193,7 @@ def top_k(x: ArrayLike, k: int, sorted: bool = True) -> tuple[Array, Array]:
     return tuple(jax.lax.top_k(jnp.asarray(x), k))  # type: ignore[return-value]
 
 
-@array_op(2)
+@array_op(2, shape=lambda targets, predictions, k: SymbolicTensor(targets.shape, "bool"))
 def in_top_k(targets: ArrayLike, predictions: ArrayLike, k: int) -> Array:
     """Whether fewer than ``k`` scores exceed that of the target class.
 
@@ -245,11 +247,38 @@ def bincount(
 def histogram(
     x: ArrayLike, bins: int = 10, range: tuple[float, float] | None = None
 ) -> tuple[Array, Array]:
-    """Counts of elements in bins of equal width over ``range``, and the edges of the bins."""
+    """Counts of elements in bins of equal width over ``range``, and the edges of the bins.
+
+    Raises:
+        ArgumentError: when ``x`` is no vector, ``bins`` no int of 0 or more, ``range`` no pair.
+    """
+    if jnp.ndim(x) != 1:
+        raise ArgumentError(f"ops.histogram takes arrays of 1 axis, not the shape {jnp.shape(x)}.")
+    if not isinstance(bins, int) or bins < 0:
+        raise ArgumentError(f"ops.histogram: bins={bins!r} is no non-negative integer.")
+    if range is not None and (not isinstance(range, (tuple, list)) or len(range) != 2):
+        raise ArgumentError(f"ops.histogram: range={range!r} is no (lowest, highest).")
     return jnp.histogram(x, bins=bins, range=range)
 
 
-@array_op()
+def _distinct(
+    x: SymbolicTensor, sorted: bool = True, return_index: bool = False,
+    return_inverse: bool = False, return_counts: bool = False, axis: int | None = None,
+    size: int | None = None, fill_value: Any = None,
+) -> Any:  # fmt: skip
+    whole = axis is None
+    rest = list(x.shape)
+    along = [] if whole else [rest.pop(checked_axis("unique", axis, x.ndim))]
+    found = [SymbolicTensor((size,), x.dtype)]
+    if not whole:
+        found = [SymbolicTensor([*rest[: axis % x.ndim], size, *rest[axis % x.ndim :]], x.dtype)]
+    asked = [(return_index, (size,)), (return_inverse, x.shape if whole else along)]
+    for wanted, shape in [*asked, (return_counts, (size,))]:
+        found += [SymbolicTensor(shape, "int32")] if wanted else []
+    return tuple(found) if len(found) > 1 else found[0]
+
+
+@array_op(shape=_distinct)
 def unique(
     x: ArrayLike,
     sorted: bool = True,
@@ -266,7 +295,7 @@ def unique(
     """
     return jnp.unique(
         jnp.asarray(x), return_index, return_inverse, return_counts, axis,
-        size=size, fill_value=fill_value,
+        size=size, fill_value=fill_value, equal_nan=False,
     )  # fmt: skip
 
 
@@ -372,13 +401,17 @@ def nanargmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> 
 @array_op()
 def nancumsum(x: ArrayLike, axis: int | None = None, dtype: DTypeLike = None) -> Array:
     """The running sum along an axis, NaN counted as 0."""
-    return jnp.nancumsum(as_numbers(x), axis=axis, dtype=dtype)
+    return jnp.nancumsum(as_numbers(x), axis=_single(axis), dtype=dtype)
 
 
 @array_op()
 def nancumprod(x: ArrayLike, axis: int | None = None, dtype: DTypeLike = None) -> Array:
     """The running product along an axis, NaN counted as 1."""
-    return jnp.nancumprod(as_numbers(x), axis=axis, dtype=dtype)
+    return jnp.nancumprod(as_numbers(x), axis=_single(axis), dtype=dtype)
+
+
+def _single(axis: Any) -> Any:
+    return axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
 
 
 @array_op()
@@ -408,7 +441,23 @@ def nanpercentile(
 # --- segments -----------------------------------------------------------------------------------
 
 
-@array_op(2)
+def _segmented(
+    data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False
+) -> SymbolicTensor:
+    return SymbolicTensor((num_segments, *data.shape[1:]), data.dtype)
+
+
+def _segments(name: str, data: ArrayLike, ids: ArrayLike, *args: Any) -> Array:
+    if jnp.shape(data)[:1] != jnp.shape(ids)[:1]:
+        raise ShapeError(
+            f"ops.{name} takes a segment for each row.",
+            met=f"data of shape {jnp.shape(data)}, segment_ids of shape {jnp.shape(ids)}",
+            rule="the first sizes are equal",
+        )
+    return getattr(jax.ops, name)(data, ids, *args)
+
+
+@array_op(2, shape=_segmented)
 def segment_sum(
     data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> Array:
@@ -425,28 +474,28 @@ def segment_sum(
     >>> segment_sum([1, 2, 4], [0, 1, 0])
     Array([5, 2], dtype=int32)
     """
-    return jax.ops.segment_sum(data, segment_ids, num_segments, indices_are_sorted=sorted)
+    return _segments("segment_sum", data, segment_ids, num_segments, sorted)
 
 
-@array_op(2)
+@array_op(2, shape=_segmented)
 def segment_prod(
     data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> Array:
     """The products of the rows of each segment; arguments as in `segment_sum`."""
-    return jax.ops.segment_prod(data, segment_ids, num_segments, indices_are_sorted=sorted)
+    return _segments("segment_prod", data, segment_ids, num_segments, sorted)
 
 
-@array_op(2)
+@array_op(2, shape=_segmented)
 def segment_max(
     data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> Array:
     """The largest elements of each segment; arguments as in `segment_sum`."""
-    return jax.ops.segment_max(data, segment_ids, num_segments, indices_are_sorted=sorted)
+    return _segments("segment_max", data, segment_ids, num_segments, sorted)
 
 
-@array_op(2)
+@array_op(2, shape=_segmented)
 def segment_min(
     data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> Array:
     """The smallest elements of each segment; arguments as in `segment_sum`."""
-    return jax.ops.segment_min(data, segment_ids, num_segments, indices_are_sorted=sorted)
+    return _segments("segment_min", data, segment_ids, num_segments, sorted)

@@ -1,20 +1,40 @@
 """Shapes, axes, indexing, joining and splitting."""
 
+import contextlib
 import math
 from collections.abc import Sequence
+from types import EllipsisType
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from lamina.core.dtypes import canonical
-from lamina.core.errors import ArgumentError, ShapeError
-from lamina.core.operation import op
-from lamina.core.symbolic import SymbolicTensor
+from lamina.core.errors import ArgumentError, ShapeError, unknown
+from lamina.core.operation import op, refused
+from lamina.core.symbolic import (
+    PROBES,
+    SymbolicTensor,
+    declared_shape,
+    evaluate,
+    evaluate_fitting,
+)
 from lamina.core.types import Array, ArrayLike, DTypeLike, Shape, ShapeLike
-from lamina.ops._rules import array_op, axes_tuple, common_sizes
+from lamina.ops._rules import array_op, axes_tuple, broadcast_shapes, checked_axis, common_sizes
 
 
-@array_op()
+def _reshaped(x: Any, newshape: Any) -> Any:
+    """Sizes that are themselves symbolic, or follow from unknown ones, are unknown."""
+    if isinstance(newshape, SymbolicTensor):
+        return SymbolicTensor((None,) * (newshape.shape[0] or 0), x.dtype)
+    sizes = (newshape,) if isinstance(newshape, int) else tuple(newshape)
+    if any(size is None or isinstance(size, SymbolicTensor) for size in (*x.shape, *sizes)):
+        sizes = tuple(n if isinstance(n, int) and n != -1 else None for n in sizes)
+        return SymbolicTensor(sizes, x.dtype)
+    return evaluate(lambda array: jnp.reshape(array, sizes), x)
+
+
+@array_op(shape=_reshaped)
 def reshape(x: ArrayLike, newshape: ShapeLike | int) -> Array:
     """The elements in row-major order in another shape; one size may be -1 and follows.
 
@@ -50,9 +70,9 @@ def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Array:
 
 def _squeezed(x: SymbolicTensor, axis: Any = None) -> SymbolicTensor:
     axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    axes = {each % x.ndim if x.ndim else each for each in axes}
+    axes = {checked_axis("squeeze", each, x.ndim) for each in axes}
     kept = [n for i, n in enumerate(x.shape) if i not in axes or (axis is None and n != 1)]
-    if axis is not None and any(x.shape[each] not in (1, None) for each in axes):
+    if axis is not None and any(x.shape[each] != 1 for each in axes):
         what = f"ops.squeeze cannot remove the axes {axis} of the shape {x.shape}."
         raise ShapeError(what, rule="only axes of size 1 can be removed")
     return SymbolicTensor(kept, x.dtype)
@@ -71,7 +91,10 @@ def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> Array:
 
 
 def _broadcasted(x: SymbolicTensor, shape: ShapeLike) -> SymbolicTensor:
-    return SymbolicTensor(shape, x.dtype)
+    result = SymbolicTensor(shape, x.dtype)
+    if len(broadcast_shapes("broadcast_to", [x.shape, result.shape])) > result.ndim:
+        raise ShapeError(f"ops.broadcast_to cannot bring the shape {x.shape} to {result.shape}.")
+    return result
 
 
 @array_op(shape=_broadcasted)
@@ -115,7 +138,7 @@ def roll(
 @array_op()
 def repeat(x: ArrayLike, repeats: Any, axis: int | None = None) -> Array:
     """Each element along an axis ``repeats`` times (a number, or one for each element)."""
-    return jnp.repeat(x, jnp.asarray(repeats) if isinstance(repeats, list) else repeats, axis)
+    return jnp.repeat(x, np.asarray(repeats) if isinstance(repeats, list) else repeats, axis)
 
 
 @array_op()
@@ -148,6 +171,7 @@ def _joined(xs: Sequence[Any], axis: int | None = 0) -> SymbolicTensor:
     if axis is None:
         xs = [SymbolicTensor((None,), x.dtype) for x in xs]
         axis = 0
+    axis = checked_axis("concatenate", axis, len(xs[0].shape))
     shape = common_sizes("concatenate", [tuple(x.shape) for x in xs], free=axis)
     sizes = [x.shape[axis] for x in xs]
     shape[axis] = None if None in sizes else sum(sizes)
@@ -166,7 +190,7 @@ def concatenate(xs: Sequence[ArrayLike], axis: int | None = 0) -> Array:
 
 def _stacked(x: Sequence[Any], axis: int = 0) -> SymbolicTensor:
     shape = common_sizes("stack", [tuple(each.shape) for each in x])
-    shape.insert(axis % (len(shape) + 1), len(x))
+    shape.insert(checked_axis("stack", axis, len(shape) + 1), len(x))
     return SymbolicTensor(shape, jnp.result_type(*(canonical(each.dtype) for each in x)))
 
 
@@ -203,6 +227,7 @@ def append(x1: ArrayLike, x2: ArrayLike, axis: int | None = None) -> Array:
 @array_op()
 def split(x: ArrayLike, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     """Parts along an axis: this many equal ones, or cut before each of the indices."""
+    axis = checked_axis("split", axis, jnp.ndim(x))
     return list(jnp.split(x, indices_or_sections, axis))
 
 
@@ -234,7 +259,13 @@ def dsplit(x: ArrayLike, indices_or_sections: Any) -> list[Array]:
 def unstack(x: ArrayLike, num: int | None = None, axis: int = 0) -> list[Array]:
     """The slices along an axis, without it; ``num`` is how many where that is not known."""
     x = jnp.asarray(x)
-    count = x.shape[axis] if num is None else num
+    count = declared_shape(x)[checked_axis("unstack", axis, x.ndim)] if num is None else num
+    if count is None:
+        raise ArgumentError(
+            "ops.unstack: the number of slices is not known.",
+            met=f"shape {declared_shape(x)}, axis {axis}",
+            fix="give it as `num`",
+        )
     return [jnp.take(x, index, axis) for index in range(count)]
 
 
@@ -244,13 +275,38 @@ def meshgrid(*x: ArrayLike, indexing: str = "xy") -> list[Array]:
 
     ``indexing="xy"`` puts the first vector along the second axis, "ij" along the first.
     """
-    return list(jnp.meshgrid(*map(jnp.asarray, x), indexing=indexing))
+    if indexing not in ("xy", "ij"):
+        raise unknown("indexing of ops.meshgrid", indexing, ("xy", "ij"))
+    return list(jnp.meshgrid(*map(jnp.ravel, map(jnp.asarray, x)), indexing=indexing))
 
 
 # --- indexing -----------------------------------------------------------------------------------
 
 
-@array_op()
+def _item(x: Any, key: Any) -> Any:
+    """As NumPy has it, of an array of one byte; a slice of an unknown size has an unknown one."""
+    key = tuple(key) if isinstance(key, list) else key
+    parts = key if isinstance(key, tuple) else (key,)
+    if not all(part is None or isinstance(part, (int, slice, EllipsisType)) for part in parts):
+        function: Any = get_item
+        return evaluate_fitting(function.plain, x, key)
+
+    def shape(unknown: int) -> Shape:
+        sizes = [unknown if size is None else size for size in x.shape]
+        return np.broadcast_to(np.int8(0), sizes)[key].shape
+
+    try:
+        found = other = shape(PROBES[0])
+    except IndexError as error:
+        raise refused("get_item", (x, key), error) from error
+    with contextlib.suppress(IndexError):
+        other = shape(PROBES[1])
+        other = shape(0)
+    pairs = zip(found, other, strict=True)
+    return SymbolicTensor([a if a == b else None for a, b in pairs], x.dtype)
+
+
+@array_op(shape=_item)
 def get_item(x: ArrayLike, key: Any) -> Array:
     """x[key]: ints, slices, None, Ellipsis, or integer or bool arrays."""
     return x[tuple(key) if isinstance(key, list) else key]  # type: ignore[index]
@@ -271,7 +327,7 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -
     return jnp.take_along_axis(x, jnp.asarray(indices), axis)
 
 
-@array_op()
+@array_op(shape=lambda x: tuple(SymbolicTensor((None,), "int32") for _ in x.shape))
 def nonzero(x: ArrayLike) -> tuple[Array, ...]:
     """The indices of the elements that are not 0, one array for each axis."""
     return tuple(each.astype("int32") for each in jnp.nonzero(x))
@@ -293,8 +349,9 @@ def select(
 
 
 def _diagonals(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> SymbolicTensor:
-    sides = x.shape[axis1], x.shape[axis2]
-    rest = [n for i, n in enumerate(x.shape) if i not in (axis1 % x.ndim, axis2 % x.ndim)]
+    axes = [checked_axis("diagonal", axis, x.ndim) for axis in (axis1, axis2)]
+    sides = [x.shape[axis] for axis in axes]
+    rest = [n for i, n in enumerate(x.shape) if i not in axes]
     if None in sides:
         return SymbolicTensor((*rest, None), x.dtype)
     rows, columns = sides[0] + min(offset, 0), sides[1] - max(offset, 0)
@@ -306,7 +363,13 @@ def _diag_matrix(x: Any, k: int = 0) -> SymbolicTensor:
     return SymbolicTensor((size, size), x.dtype)
 
 
-@array_op(shape=lambda x, k=0: (_diagonals if x.ndim == 2 else _diag_matrix)(x, k))
+def _diag(x: Any, k: int = 0) -> SymbolicTensor:
+    if x.ndim not in (1, 2):
+        raise ShapeError(f"ops.diag takes a vector or a matrix, not the shape {x.shape}.")
+    return (_diag_matrix if x.ndim == 1 else _diagonals)(x, k)
+
+
+@array_op(shape=_diag)
 def diag(x: ArrayLike, k: int = 0) -> Array:
     """The ``k``-th diagonal of a matrix, or the matrix with a vector on it."""
     return jnp.diag(x, k)

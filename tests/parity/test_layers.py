@@ -17,6 +17,10 @@ from lamina.layers import Input
 
 keras = pytest.importorskip("keras")
 
+RECURRENT = ("SimpleRNN", "LSTM", "GRU")
+"""Keras moves the generator of these layers at inference, too, for masks that it does not use. Ours
+stays: a layer can be called inside jax.jit, which could not write it back."""
+
 
 def pair(row: LayerRow, **more: Any) -> tuple[Any, Any]:
     """The layer in both libraries, built, with the same weights that are not all 0 or 1."""
@@ -27,6 +31,9 @@ def pair(row: LayerRow, **more: Any) -> tuple[Any, Any]:
     weights = [_weight(i, v) for i, v in enumerate(theirs.weights)]
     ours.set_weights(weights)
     theirs.set_weights(weights)
+    for a, b in zip(ours.variables, theirs.variables, strict=True):
+        if a.name == "seed_generator_state":
+            a.assign(np.asarray(b.value))  # see RECURRENT
     return ours, theirs
 
 
@@ -60,8 +67,9 @@ def test_values_losses_and_state(row: LayerRow, mode: dict[str, bool]) -> None:
     )
     assert_allclose(mine[0], keras_own[0], atol=1e-5)
     assert mine[0].dtype == keras_own[0].dtype
-    for a, b in zip(mine[1], keras_own[1], strict=True):
-        assert_allclose(a, b, atol=1e-5)
+    if row.name not in RECURRENT or mode or not row.random:
+        for a, b in zip(mine[1], keras_own[1], strict=True):
+            assert_allclose(a, b, atol=1e-5)
     ours(*inputs), theirs(*inputs)
     assert_allclose(ours.losses, theirs.losses, rtol=1e-5)
 
@@ -100,7 +108,10 @@ def test_weights_have_the_same_order_names_and_paths(row: LayerRow) -> None:
 def test_configs_are_equal(row: LayerRow) -> None:
     ours = row.make(name="layer")
     theirs = getattr(keras.layers, row.name)(**row.arguments, name="layer")
-    mine = json.dumps(registry.serialize(ours))
+    config = registry.serialize(ours)
+    if row.name == "SimpleRNN":
+        assert config["config"].pop("seed") == 3  # which Keras forgets
+    mine = json.dumps(config)
     keras_own = json.dumps(keras.saving.serialize_keras_object(theirs))
     assert rounded(mine) == rounded(keras_own)
 
