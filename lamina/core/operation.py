@@ -126,15 +126,17 @@ def _bound(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict
     return dict(bound.arguments)
 
 
-def refused(function: str, arguments: Iterable[Any], error: BaseException) -> ShapeError:
-    """The error for arguments that an op cannot take, with the first line of jax's own.
-
-    Sizes that stand for unknown ones are shown as None.
-    """
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, probe sizes shown as None."""
     text = str(error).strip().split("\n", 1)[0]
     for probe in symbolic.PROBES:
         text = text.replace(str(probe), "None")
-    what = f"ops.{function} cannot take these arguments: {text}"
+    return text
+
+
+def refused(function: str, arguments: Iterable[Any], error: BaseException) -> ShapeError:
+    """The error for arguments that an op cannot take, with the first line of jax's own."""
+    what = f"ops.{function} cannot take these arguments: {first_line(error)}"
     return ShapeError(what, met=", ".join(map(_shown, arguments)))
 
 
