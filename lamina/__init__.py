@@ -46,6 +46,10 @@ if TYPE_CHECKING:
     from lamina.core.pytree import value_and_grad as value_and_grad
     from lamina.core.remat import RematScope as RematScope
     from lamina.core.remat import remat as remat
+    from lamina.core.scopes import StatelessScope as StatelessScope
+    from lamina.core.scopes import SymbolicScope as SymbolicScope
+    from lamina.core.scopes import device as device
+    from lamina.core.scopes import name_scope as name_scope
     from lamina.core.symbolic import SymbolicTensor
 
     KerasTensor = SymbolicTensor
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
     from lamina.metrics import Metric as Metric
     from lamina.models import Model as Model
     from lamina.models import Sequential as Sequential
+    from lamina.models.function import Function as Function
     from lamina.optimizers import Optimizer as Optimizer
     from lamina.regularizers import Regularizer as Regularizer
 
@@ -69,6 +74,7 @@ _ROOMS = (
 _NAMES = {
     "DTypePolicy": "core.dtypes",
     "FloatDTypePolicy": "core.dtypes",
+    "Function": "models.function",
     "Initializer": "initializers",
     "Input": "layers",
     "InputSpec": "core.input_spec",
@@ -82,9 +88,13 @@ _NAMES = {
     "Regularizer": "regularizers",
     "RematScope": "core.remat",
     "Sequential": "models",
+    "StatelessScope": "core.scopes",
+    "SymbolicScope": "core.scopes",
     "Variable": "core.variable",
+    "device": "core.scopes",
     "errors": "core",
     "grad": "core.pytree",
+    "name_scope": "core.scopes",
     "remat": "core.remat",
     "value_and_grad": "core.pytree",
 }

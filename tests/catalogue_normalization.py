@@ -1,5 +1,17 @@
 """Rows of the catalogue: normalization."""
 
-from rows import LayerRow
+from rows import LayerRow, row, x
 
-NORMALIZATION: list[LayerRow] = []
+NORMALIZATION: list[LayerRow] = [
+    row("BatchNormalization", x(3, 4, 2), axis=1, momentum=0.5, gamma_regularizer="l2",
+        beta_constraint="max_norm", moving_mean_initializer="ones"),
+    row("LayerNormalization", x(3, 4, 5), axis=[2, 1], gamma_initializer="zeros"),
+    row("LayerNormalization", x(3, 4, 5), {"epsilon": 0.5}, rms_scaling=True),
+    row("GroupNormalization", x(3, 4, 6), {"epsilon": 0.5}, groups=3),
+    row("GroupNormalization", x(3, 4, 6), groups=-1, axis=1, center=False),
+    row("GroupNormalization", x(2, 3, 4, 2), groups=2, axis=-2, scale=False,
+        beta_initializer="ones"),
+    row("GroupNormalization", x(3, 4), groups=1, gamma_regularizer="l1"),
+    row("RMSNormalization", x(3, 4, 5), {"epsilon": 0.5}),
+    row("RMSNormalization", x(3, 4, 5), axis=[-1, -2], epsilon=0.1),
+]  # fmt: skip

@@ -7,6 +7,7 @@ Not here are the ops that take functions (`cond`, `scan`, `jvp`, ...) or anythin
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import jax
@@ -35,6 +36,14 @@ IMAGE = rng.normal(size=(2, 6, 5, 4)).astype("float32")
 KERNEL = rng.normal(size=(3, 2, 4, 6)).astype("float32")
 HEADS = rng.normal(size=(2, 4, 3, 8)).astype("float32")
 PROBS = np.array([[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]], "float32")
+SIGNAL = rng.normal(size=(2, 40)).astype("float32")
+SPECTRUM = [rng.normal(size=(2, 8, 6)).astype("float32") for _ in range(2)]
+FRAMES = (2 * rng.normal(size=(2, 6, 4))).astype("float32")
+PHOTO = rng.uniform(size=(2, 6, 5, 3)).astype("float32")
+FIRST_CHANNELS = {"data_format": "channels_first"}
+CORNERS = np.array([[0, 0], [4, 0], [0, 5], [4, 5]], "float32")
+MOVED = CORNERS + np.array([[0.5, 0.25], [-1, 0.5], [0, -1], [0.75, 0]], "float32")
+AFFINE = np.array([0.9, 0.2, 0.3, -0.1, 1.1, 0.4, 0, 0], "float32")
 HOT = np.array([[0, 1, 0], [0, 0, 1]], "float32")
 
 UNARY = (
@@ -86,7 +95,7 @@ class OpRow:
             given = iter(arrays)
             leaves = [next(given) if isinstance(x, np.ndarray) else x for x in leaves]
         args, kwargs = jax.tree.unflatten(structure, leaves)
-        return getattr(lamina.ops, self.name)(*args, **kwargs)
+        return attrgetter(self.name)(lamina.ops)(*args, **kwargs)
 
     @property
     def arrays(self) -> list[np.ndarray]:
@@ -303,6 +312,56 @@ OPS = [
     op("dot_product_attention", HEADS, HEADS, HEADS),
     op("conv_transpose", IMAGE, KERNEL.swapaxes(2, 3), 2, "same", output_padding=1),
     op("dot_product_attention", HEADS, HEADS, HEADS, is_causal=True, scale=0.3),
+    op("fft", [F, G]),
+    op("fft2", [S, PD]),
+    op("ifft2", [S, PD]),
+    op("rfft", F),
+    op("rfft", SIGNAL, 16),
+    op("irfft", [F, G]),
+    op("irfft", [F, G], 5),
+    op("stft", SIGNAL, 8, 3, 10),
+    op("stft", SIGNAL, 8, 4, 8, "hamming", center=False),
+    op("stft", SIGNAL, 5, 5, 8, None),
+    op("istft", SPECTRUM, 8, 3, 10),
+    op("istft", SPECTRUM, 10, 4, 10, length=20, window=None, center=False),
+    op("extract_sequences", SIGNAL, 8, 3),
+    op("view_as_complex", F[:, :2]),
+    op("view_as_real", C),
+    op("rearrange", T3, "a b c -> c (a b)"),
+    op("rearrange", IMAGE, "b (h k) w (c d) -> (b k) c d h w", k=2, d=2),
+    op("ctc_loss", I % 4, FRAMES, IDS[1:], np.array([6, 4], "int32")),
+    op("ctc_loss", I % 3, FRAMES, IDS[1:], np.array([6, 4], "int32"), mask_index=3),
+    op("ctc_decode", FRAMES, np.array([6, 3], "int32")),
+    op("ctc_decode", FRAMES, np.array([6, 3], "int32"), merge_repeated=False, mask_index=3),
+    op("ctc_decode", FRAMES, np.array([6, 3], "int32"), "beam_search", 5, 2),
+    op("image.rgb_to_grayscale", PHOTO),
+    op("image.rgb_to_hsv", PHOTO),
+    op("image.hsv_to_rgb", PHOTO),
+    *(op("image.resize", PHOTO, (4, 7), name)
+      for name in ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5")),
+    op("image.resize", PHOTO, (3, 3), antialias=True, **FIRST_CHANNELS),
+    op("image.resize", PHOTO, (3, 4), crop_to_aspect_ratio=True),
+    op("image.resize", PHOTO[0], (9, 4), pad_to_aspect_ratio=True, fill_value=0.5),
+    op("image.resize", (200 * PHOTO).astype("uint8"), (4, 4)),
+    op("image.affine_transform", PHOTO, np.stack([AFFINE, AFFINE])),
+    op("image.affine_transform", PHOTO[0], AFFINE, "nearest", "reflect"),
+    op("image.perspective_transform", PHOTO, np.stack([CORNERS] * 2), np.stack([MOVED] * 2)),
+    op("image.perspective_transform", PHOTO[0], CORNERS, MOVED, "nearest", 0.5),
+    op("image.map_coordinates", F, 3 * PHOTO[..., 0, :2].T, 1),
+    op("image.map_coordinates", F, 3 * PHOTO[..., 0, :2].T, 0, "wrap"),
+    op("image.gaussian_blur", PHOTO, (3, 5), (1.0, 2.0), data_format="channels_last"),
+    op("image.gaussian_blur", PHOTO, (4, 3), (1.0, 0.5), **FIRST_CHANNELS),
+    op("image.elastic_transform", PHOTO, 3.0, 1.0, seed=3),
+    op("image.crop_images", PHOTO, 1, 2, target_height=3, target_width=3),
+    op("image.crop_images", PHOTO, 1, 0, 2, 1, **FIRST_CHANNELS),
+    op("image.pad_images", PHOTO, 1, 2, 0, target_width=9),
+    op("image.extract_patches", PHOTO, (3, 2)),
+    op("image.extract_patches", PHOTO, 3, 2, padding="same"),
+    op("image.extract_patches", PHOTO, 2, 1, 2, **FIRST_CHANNELS),
+    op("image.extract_patches_3d", IMAGE[None], (2, 3, 2)),
+    op("image.sobel_edges", PHOTO),
+    op("image.ssim", IMAGE, IMAGE + PHOTO[..., :1], 2.0, 3),
+    op("image.scale_and_translate", PHOTO, (2, 4, 4, 3), V[:2], W[:2], (1, 2), "linear"),
 ]  # fmt: skip
 
 FIRST = list({row.name: row for row in reversed(OPS)}.values())[::-1]

@@ -32,6 +32,7 @@ class LayerRow:
     Attributes:
         change: Attributes to set after a first call, which have to change the result.
         random: Whether training differs by chance from inference.
+        apart: Whether the layer takes its several inputs one by one: ``layer(query, value)``.
     """
 
     name: str
@@ -39,9 +40,15 @@ class LayerRow:
     arguments: dict[str, Any] = field(default_factory=dict)
     change: dict[str, Any] = field(default_factory=dict)
     random: bool = False
+    apart: bool = False
 
     def make(self, **more: Any) -> Any:
         return getattr(lamina.layers, self.name)(**self.arguments, **more)
+
+    def args(self, inputs: Any = None) -> tuple[Any, ...]:
+        """What the layer is called with: the row's inputs, or others arranged as they are."""
+        inputs = self.inputs if inputs is None else inputs
+        return tuple(inputs) if self.apart else (inputs,)
 
     @property
     def several(self) -> bool:
@@ -59,5 +66,12 @@ class LayerRow:
         return label(self.name, self.arguments)
 
 
-def row(name: str, inputs: Any, change: Any = None, random: bool = False, **given: Any) -> LayerRow:
-    return LayerRow(name, inputs, given, change or {}, random)
+def row(
+    name: str,
+    inputs: Any,
+    change: Any = None,
+    random: bool = False,
+    apart: bool = False,
+    **given: Any,
+) -> LayerRow:
+    return LayerRow(name, inputs, given, change or {}, random, apart)

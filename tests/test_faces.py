@@ -13,6 +13,7 @@ import pytest
 KERAS = json.loads((Path(__file__).parent / "keras_names.json").read_text())
 OURS = {
     "keras": "errors grad value_and_grad training view models",
+    "keras.layers": "GroupedQueryAttention",
     "keras.models": "Functional extract",
     "keras.metrics": "resolve_accuracy resolve_crossentropy",
     "keras.callbacks": "CallbackList",

@@ -18,7 +18,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1] / "lamina"
 
 CEILINGS = {
-    "core": 3500,
+    "core": 3700,
     "distribution": 250,
     "datasets": 150,
     "preprocessing": 250,
@@ -32,14 +32,14 @@ CEILINGS = {
     "saving": 1025,
     "view": 1850,
     "export, quantizers": 600,
-    "models": 1000,
+    "models": 1050,
     "applications, wrappers, distillation": 900,
     "compat": 1250,
-    "face": 500,
+    "face": 550,
 }
 """Code lines a room may have. Raising one is a decision: docs/design.md says why."""
 
-TOTAL = 18_000
+TOTAL = 18_500
 CANARY = ("layers/dense.py", 45)
 LONGEST = 500
 LONG_FILES: frozenset[str] = frozenset()

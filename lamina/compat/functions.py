@@ -1,6 +1,7 @@
 """Functions of TensorFlow that are no single op of Lamina."""
 
 import functools
+import types
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +15,7 @@ from lamina.compat.operators import constant_dtype, is_tensor
 from lamina.compat.tape import lifted, outermost, run
 from lamina.compat.tensor import Tensor, unwrap
 from lamina.core import random
+from lamina.core.dtypes import is_int
 from lamina.core.errors import ArgumentError, DTypeError
 from lamina.core.symbolic import SymbolicTensor
 
@@ -82,14 +84,25 @@ class Generator:
         return cls(random.SeedGenerator(seed))
 
 
+def _uniform(
+    shape: Any, minval: Any = 0, maxval: Any = 1, dtype: Any = None, seed: Any = None
+) -> Any:
+    """Draws of floats, or of integers where ``dtype`` says so."""
+    if dtype is not None and is_int(dtype):
+        return random.randint(shape, minval, maxval, dtype, seed)
+    return random.uniform(shape, minval, maxval, dtype, seed)
+
+
 RANDOM = {
     "Generator": Generator,
     "set_seed": set_seed,
     **signatures(
         "categorical(logits,num_samples,dtype=int32,seed) normal(shape,mean,stddev,dtype,seed) "
-        "shuffle(value,seed>seed) truncated_normal(shape,mean,stddev,dtype,seed) "
-        "uniform(shape,minval=0,maxval=1,dtype,seed)",
+        "shuffle(value,seed>seed) truncated_normal(shape,mean,stddev,dtype,seed)",
         random,
+    ),
+    **signatures(
+        "uniform(shape,minval=0,maxval=1,dtype,seed)", types.SimpleNamespace(uniform=_uniform)
     ),
 }
 

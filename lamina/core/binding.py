@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from lamina.core.errors import LeakError
+from lamina.core.tracking import is_variable
 from lamina.core.types import Array
 
 if TYPE_CHECKING:
@@ -33,16 +34,20 @@ class Trace:
         masks: ``(array, mask)`` by the identity of the array, which is thus kept alive.
         captures: Outputs of layers by identity of the layer, while a model's features are wanted.
         describing: Whether only shapes are wanted, so that variables need no arrays.
+        catching: Whether writes to variables that it does not bind end here too.
     """
 
-    __slots__ = ("captures", "describing", "losses", "masks", "values", "written")
+    __slots__ = ("captures", "catching", "describing", "losses", "masks", "values", "written")
 
-    def __init__(self, values: Mapping["Variable", Any], describing: bool = False) -> None:
+    def __init__(
+        self, values: Mapping["Variable", Any], describing: bool = False, catching: bool = False
+    ) -> None:
         self.values = dict(values)
         self.written: dict[Variable, None] = {}
         self.losses: list[tuple[Any, Array]] = []
         self.masks: dict[int, tuple[Any, Any]] = {}
         self.describing = describing
+        self.catching = catching
         self.captures: dict[int, Any] | None = None
 
     def updates(self) -> dict["Variable", Any]:
@@ -53,7 +58,7 @@ class Trace:
 class Frame:
     """What a call hands down to the calls inside it."""
 
-    __slots__ = ("compute_dtype", "layer", "parent", "trace", "training")
+    __slots__ = ("compute_dtype", "layer", "parent", "scope", "trace", "training")
 
     def __init__(
         self,
@@ -62,8 +67,10 @@ class Frame:
         training: bool | None = None,
         compute_dtype: str | None = None,
         parent: "Frame | None" = None,
+        scope: str | None = None,
     ) -> None:
         self.trace = trace
+        self.scope = scope
         self.layer = layer
         self.training = training
         self.compute_dtype = compute_dtype
@@ -81,8 +88,9 @@ class Frame:
         """Names of the layers being called or built, outermost first, joined by '/'."""
         names, frame = [], self
         while frame is not None:
-            if frame.layer is not None and (not names or frame.layer.name != names[-1]):
-                names.append(frame.layer.name)
+            name = frame.scope if frame.layer is None else frame.layer.name
+            if name is not None and (not names or name != names[-1]):
+                names.append(name)
             frame = frame.parent
         return "/".join(reversed(names))
 
@@ -113,7 +121,10 @@ def bind(
     Variables bound further out stay readable; writes to them go to the trace that binds them.
     """
     outer = _frame.get()
-    trace = Trace(dict(values), describing or (outer is not None and outer.trace.describing))
+    pairs = values.items() if isinstance(values, Mapping) else values
+    # A variable among the values stands for its array as it is now, also where it is its own.
+    values = {key: read(value) if is_variable(value) else value for key, value in pairs}
+    trace = Trace(values, describing or (outer is not None and outer.trace.describing))
     frame = Frame(trace, parent=outer, training=training)
     if outer is not None:
         trace.captures = outer.trace.captures
@@ -123,13 +134,13 @@ def bind(
         yield trace
 
 
-def _binder(variable: "Variable") -> Trace | None:
-    """The innermost trace that binds a variable."""
+def _binder(variable: "Variable", writing: bool = False) -> Trace | None:
+    """The innermost trace that binds a variable, or would catch what is written to it."""
     frame, seen = _frame.get(), None
     while frame is not None:
         if frame.trace is not seen:
             seen = frame.trace
-            if variable in seen.values:
+            if variable in seen.values or (writing and seen.catching):
                 return seen
         frame = frame.parent
     return None
@@ -148,7 +159,7 @@ def read(variable: "Variable") -> Array:
 
 def write(variable: "Variable", array: Array) -> None:
     """Make a variable stand for ``array``, which has its shape and dtype."""
-    trace = _binder(variable)
+    trace = _binder(variable, writing=True)
     if trace is not None:
         trace.values[variable] = array
         trace.written[variable] = None

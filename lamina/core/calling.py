@@ -17,8 +17,8 @@ from jax.core import Tracer
 from lamina.core import binding, compiled, input_spec, masking, nest, symbolic, tracking
 from lamina.core.binding import Frame, Trace
 from lamina.core.configurable import signature
-from lamina.core.dtypes import is_float
-from lamina.core.errors import LaminaError, ShapeError
+from lamina.core.dtypes import canonical, is_float
+from lamina.core.errors import ArgumentError, LaminaError, ShapeError
 from lamina.core.fingerprint import structure
 from lamina.core.graph import Node
 from lamina.core.holder import uninitialised
@@ -37,6 +37,8 @@ def dispatch(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Nest:
     if not layer._lamina.initialised:
         raise uninitialised(layer)
     args = _arrays_from_lists(args)
+    if len(args) > 1:
+        _check_positional(layer, args)
     if symbolic.any_symbolic(args) or symbolic.any_symbolic(kwargs.values()):
         return describe(layer, args, kwargs)
     if compiled.outside_transformations() and not (frame and frame.trace.describing):
@@ -54,6 +56,17 @@ def _arrays_from_lists(args: tuple[Any, ...]) -> tuple[Any, ...]:
         if all(isinstance(x, (int, float)) for x in nest.flatten(args[0])):
             return (np.asarray(args[0]), *args[1:])
     return args
+
+
+def _check_positional(layer: Any, args: tuple[Any, ...]) -> None:
+    for place, value in enumerate(args[1:], 1):
+        if isinstance(value, (bool, int, float, str)):
+            name = (call_signature(layer).names + ["..."] * len(args))[place]
+            raise ArgumentError(
+                f"{layer._who()}: Only input tensors may be passed as positional arguments.",
+                met=repr(value),
+                fix=f"write it with its name: {name}={value!r}",
+            )
 
 
 def _outermost(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Nest:
@@ -79,7 +92,9 @@ def clear_losses(layer: Any) -> None:
 
 
 def hand_out(losses: list[tuple[Any, Any]]) -> None:
-    """Keep collected losses with the layers that added them."""
+    """Keep collected losses with the layers that added them, in the place of older ones."""
+    for layer, _ in losses:
+        layer._lamina.losses = []
     for layer, value in losses:
         if not isinstance(value, Tracer):
             layer._lamina.losses.append(value)
@@ -269,15 +284,16 @@ def run(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], described: bo
     args, kwargs = resolve(layer, args, kwargs)
     training = training if training is not None else kwargs.get("training", frame.training)
     autocast = layer.autocast
+    computed = canonical(state.policy.compute_dtype)
     if autocast:
-        args, kwargs = _cast((args, kwargs), state.policy.compute_dtype)
+        args, kwargs = _cast((args, kwargs), computed)
     if state.root is None and frame.layer is not None:
         state.root = weakref.ref(frame.outermost())
     inner = Frame(
         frame.trace,
         layer,
         training,
-        state.policy.compute_dtype if autocast else None,
+        computed if autocast and is_float(computed) else None,
         frame,
     )
     with binding.push(inner):
@@ -305,7 +321,7 @@ def resolve(
                 default = spec.training_default
                 training = default if isinstance(default, bool) else False
             kwargs = {**kwargs, "training": training}
-    if spec.masks and args:
+    if spec.masks:
         kwargs = _with_masks(spec, args, kwargs)
     return args, kwargs
 
@@ -371,6 +387,7 @@ def build(layer: Any, bound: dict[str, Any]) -> None:
     if layer._builds_itself():
         layer.build(**layer._build_arguments(shapes))
     else:
+        layer._settle(Frame(Trace({}), layer, parent=binding.current()).path())
         state.remember_shapes(shapes)
 
 
@@ -383,11 +400,12 @@ def _collect(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs:
     """After the call: activity regularizer, and the outputs' masks."""
     if layer.activity_regularizer is not None:
         for x in nest.flatten(outputs):
-            batch = x.shape[0] if x.ndim else 1
+            batch = max(x.shape[0], 1) if x.ndim else 1
             layer.add_loss(layer.activity_regularizer(x) / batch)
-    if not args:
+    first = args[0] if args else kwargs.get(call_signature(layer).first or "")
+    if first is None:
         return
-    previous = masking.masks_of(args[0])
+    previous = masking.masks_of(first)
     if previous is None and not layer.masks_itself:
         previous = kwargs.get("mask")
     if layer.masks_itself:
@@ -395,7 +413,7 @@ def _collect(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs:
     if layer.supports_masking:
         if layer._computes_mask() or previous is not None:
             if layer._computes_mask() or not _masked(outputs):
-                masking.attach(outputs, layer.compute_mask(args[0], previous))
+                masking.attach(outputs, layer.compute_mask(first, previous))
     elif previous is not None and not _masked(outputs) and not call_signature(layer).masks:
         _warn_mask_lost(layer)
 

@@ -5,6 +5,7 @@ stale: whatever changes the computation changes the key. Shapes and dtypes of th
 own key within a program. A layer keeps a bounded number of both.
 """
 
+import contextlib
 import logging
 from typing import Any
 
@@ -14,10 +15,11 @@ from jax._src.core import trace_state_clean as outside_transformations
 from jax.core import Tracer
 
 from lamina.core import binding, masking, nest, tracking
+from lamina.core.errors import ShapeError
 from lamina.core.fingerprint import Structure, structure
 from lamina.core.registry import late
 from lamina.core.types import Array, Nest
-from lamina.core.variable import materialize
+from lamina.core.variable import materialize, read_all
 
 PROGRAMS_KEPT = 16
 SHAPES_KEPT = 64
@@ -43,7 +45,7 @@ def purely(
     """
     run = late("core.calling.run")
     with binding.bind(dict(zip(found.variables, values, strict=True)), training=training) as trace:
-        outputs = run(layer, args, kwargs)
+        outputs = read_all(run(layer, args, kwargs))
         masks = [masking.get_mask(x) for x in nest.flatten(outputs)]
     return binding.collected(found, trace, outputs, masks)
 
@@ -199,13 +201,29 @@ def _build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Create the variables by evaluating the call abstractly, on the shapes of these arrays."""
     tensor = late("core.symbolic.SymbolicTensor")
 
-    def stand_in(x: Any) -> Any:
-        return (
-            tensor((None, *x.shape[1:]) if x.ndim else (), x.dtype) if isinstance(x, _ARRAYS) else x
-        )
+    def describe(whole: bool) -> None:
+        def stand_in(x: Any) -> Any:
+            if not isinstance(x, _ARRAYS):
+                return x
+            return tensor(x.shape if whole or not x.ndim else (None, *x.shape[1:]), x.dtype)
 
-    args, kwargs = nest.map_structure(stand_in, (args, kwargs))
-    late("core.calling.describe_only")(layer, args, kwargs)
+        late("core.calling.describe_only")(layer, *nest.map_structure(stand_in, (args, kwargs)))
+
+    try:
+        describe(keeps_batch_size(layer))
+    except ShapeError:
+        with contextlib.suppress(ShapeError):
+            # perhaps not every array begins with the batch: a mask is (length, positions)
+            return describe(True)
+        raise
 
 
-__all__ = ["NOT_COMPILED", "Program", "attempt", "outside_transformations", "purely", "ready"]
+def keeps_batch_size(layer: Any) -> bool:
+    """Whether a layer inside keeps something for each row of a batch, so is built for one size."""
+    return any(getattr(each, "stateful", False) for each in layer._flatten_layers())
+
+
+__all__ = [
+    "NOT_COMPILED", "Program", "attempt", "keeps_batch_size", "outside_transformations", "purely",
+    "ready",
+]  # fmt: skip

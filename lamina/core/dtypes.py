@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core import registry
 from lamina.core.configurable import Configurable
-from lamina.core.errors import DTypeError, unknown
+from lamina.core.errors import ArgumentError, DTypeError, unknown
 from lamina.core.settings import settings
 
 FLOATS = ("bfloat16", "float16", "float32", "float64", "float8_e4m3fn", "float8_e5m2")
@@ -107,19 +108,30 @@ class DTypePolicy(Configurable):
     keras_module = "keras"
 
     def __init__(self, name: str | None = None) -> None:
-        name = standardize_dtype(None) if name is None else name
+        name = default_policy().name if name is None else name
         if not isinstance(name, str):
-            raise DTypeError(f"A dtype policy is named by a string, not by {name!r}.")
+            raise DTypeError(f"'name' must be a string, such as 'mixed_float16', not {name!r}.")
         self.name = name
         if name.startswith("mixed_"):
             self.compute_dtype = name.removeprefix("mixed_")
             self.variable_dtype = "float32"
-            if self.compute_dtype not in ("float16", "bfloat16"):
-                raise unknown("dtype policy", name, ("mixed_float16", "mixed_bfloat16", *FLOATS))
+            known = self.compute_dtype in ("float16", "bfloat16")
         else:
-            self.compute_dtype = self.variable_dtype = standardize_dtype(name)
+            known = name in NAMES or name in _ALIASES
+            self.compute_dtype = self.variable_dtype = _ALIASES.get(name, name)
+        if not known:
+            kinds = ("mixed_float16", "mixed_bfloat16", *FLOATS)
+            raise unknown("dtype; Cannot convert to a DTypePolicy", name, kinds)
 
-    quantization_mode = None
+    quantization_mode: str | None = None
+
+    def for_path(self, path: str) -> "DTypePolicy":
+        """The policy of the layer at a path: this one, for all."""
+        return self
+
+    def with_path(self, path: str, policy: Any) -> "DTypePolicy":
+        """The policy with another one for the layer at a path: that one."""
+        return get_policy(policy)
 
     def convert_input(self, x: Any, autocast: bool, dtype: Any) -> Any:
         """``x`` as an array, in ``dtype`` when ``autocast`` and both are floating-point."""
@@ -129,13 +141,13 @@ class DTypePolicy(Configurable):
         return x
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.name == other.name  # type: ignore[attr-defined]
+        return type(self) is type(other) and self.get_config() == other.get_config()  # type: ignore[attr-defined]
 
     def __hash__(self) -> int:
         return hash(self.name)
 
     def __repr__(self) -> str:
-        return f'<DTypePolicy "{self.name}">'
+        return f'<{type(self).__name__} "{self.name}">'
 
 
 FloatDTypePolicy = DTypePolicy
@@ -147,8 +159,16 @@ def default_policy() -> DTypePolicy:
 
 
 def set_default_policy(policy: Any) -> None:
-    """Set the policy of layers made from now on that are given none; None undoes it."""
-    settings.dtype_policy = None if policy is None else get_policy(policy)
+    """Set the policy of layers made from now on that are given none.
+
+    Args:
+        policy: A policy, or its name: ``"mixed_bfloat16"``.
+    """
+    if not isinstance(policy, (str, DTypePolicy)):
+        raise ArgumentError(
+            f"Invalid `policy` argument: {policy!r}.", fix="give a DTypePolicy, or its name"
+        )
+    settings.dtype_policy = get_policy(policy)
 
 
 def get_policy(policy: Any) -> DTypePolicy:
@@ -160,10 +180,11 @@ def get_policy(policy: Any) -> DTypePolicy:
     if policy is None:
         return default_policy()
     if isinstance(policy, dict):
-        name = policy.get("config", policy).get("name")
-        return DTypePolicy(name)
+        found = registry.deserialize(policy)
+        return DTypePolicy(**found) if isinstance(found, dict) else found
     if isinstance(policy, str):
-        return DTypePolicy(policy)
-    if hasattr(policy, "compute_dtype") and hasattr(policy, "variable_dtype"):
+        kind = registry.late("dtype_policies.quantized") if "_from_" in policy else DTypePolicy
+        return kind(policy)
+    if isinstance(policy, DTypePolicy):
         return policy
     return DTypePolicy(standardize_dtype(policy))

@@ -6,7 +6,9 @@
     ├── DTypeError (TypeError)         a value of the wrong kind or dtype
     ├── UnknownNameError (ValueError)  a name that stands for nothing; says the nearest one
     ├── GraphError (ValueError)        a graph of symbolic tensors that does not hang together
+    ├── NotDefinedError (NotImplementedError)  a method that a subclass has to define
     ├── StateError (RuntimeError)      something was asked for in the wrong order
+    │   └── UndescribedError (AttributeError)  symbolic inputs or outputs that are not known yet
     ├── LeakError (RuntimeError)       a traced value would have escaped from its transformation
     └── FileError (ValueError)         a file that is damaged, refused, or not for this model
 
@@ -59,8 +61,16 @@ class GraphError(LaminaError, ValueError):
     """A graph of symbolic tensors that does not hang together."""
 
 
+class NotDefinedError(LaminaError, NotImplementedError):
+    """A method that a subclass has to define."""
+
+
 class StateError(LaminaError, RuntimeError):
     """Something was asked for before it can exist."""
+
+
+class UndescribedError(StateError, AttributeError):
+    """Symbolic inputs or outputs that are not known yet; to ``hasattr``, there are none."""
 
 
 class LeakError(LaminaError, RuntimeError):

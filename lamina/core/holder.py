@@ -20,7 +20,9 @@ class LayerState:
         self.trainable = True
         self.built = False
         self.building = False
-        self.policy: DTypePolicy = get_policy(None)
+        self.given_policy: DTypePolicy = get_policy(None)
+        self.policy: DTypePolicy = self.given_policy
+        """The one for the layer's path, where `given_policy` has several."""
         self.variables: list[Variable] = []
         self.attached: dict[int, int] = {}
         self.losses: list[Array] = []

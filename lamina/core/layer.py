@@ -1,14 +1,15 @@
 """`Layer`: a computation with variables. The face of the files beside it."""
 
 import functools
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lamina.core import binding, calling, nest, pytree, remat, tracebacks, tracking
 from lamina.core.binding import Frame, Trace
 from lamina.core.configurable import signature
-from lamina.core.dtypes import DTypePolicy, get_policy, is_float
-from lamina.core.errors import ArgumentError, StateError
+from lamina.core.dtypes import DTypePolicy, canonical, get_policy, is_float
+from lamina.core.errors import ArgumentError, NotDefinedError, ShapeError, StateError
 from lamina.core.holder import LayerState, uninitialised
 from lamina.core.legacy import take_legacy_arguments
 from lamina.core.naming import auto_name, check_name
@@ -16,6 +17,7 @@ from lamina.core.operation import Operation
 from lamina.core.registry import late, plain
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Array, Config, DTypePolicyLike, Nest, RegularizerLike
+from lamina.core.variable import read_all
 from lamina.core.weights import Weights
 
 
@@ -70,8 +72,10 @@ class Layer(Weights, Operation):
         state = self._lamina
         state.initialised = True
         state.name = auto_name(type(self).__name__) if name is None else check_name(name, "A layer")
-        state.trainable = bool(trainable)
-        state.policy = get_policy(dtype)
+        if not isinstance(trainable, bool):
+            raise ArgumentError(f"`trainable` has to be a boolean, not {trainable!r}.")
+        state.trainable = trainable
+        self._use_policy(get_policy(dtype))
         state.remat = remat.wrapper_in_scope()
         if kwargs:
             take_legacy_arguments(self, kwargs)
@@ -82,6 +86,8 @@ class Layer(Weights, Operation):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "compute_mask" in cls.__dict__ and cls.supports_masking is False:
+            cls.supports_masking = "supports_masking" not in cls.__dict__
         if "build" in cls.__dict__:
             cls.build = _building(cls.__dict__["build"])  # type: ignore[method-assign]
         pytree.register(cls)
@@ -93,7 +99,7 @@ class Layer(Weights, Operation):
 
         Unless overridden, calls the layer abstractly, which builds its sub-layers.
         """
-        if self._overrides("call"):
+        if self._overrides("call") and not self._lamina.building:  # not by super().build(...)
             dtype = self.compute_dtype if is_float(self.compute_dtype) else None
             inputs = nest.map_shapes(lambda s: SymbolicTensor(s, dtype or "float32"), input_shape)
             calling.infer(self, (inputs,), {})
@@ -101,9 +107,16 @@ class Layer(Weights, Operation):
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """The shape of the output (a nest of shapes for several) for inputs of these shapes."""
+        if not self._overrides("call") and not self._overrides("compute_output_spec"):
+            raise NotDefinedError(
+                f"{self._who()} does not have a `compute_output_shape` method implemented.",
+                fix="define call(), of which the shape is inferred",
+            )
         dtype = self.compute_dtype if is_float(self.compute_dtype) else "float32"
 
         def tensors(shapes: Any) -> Nest:
+            if not isinstance(shapes, (tuple, list, dict)):
+                return shapes  # another argument of the call
             return nest.map_shapes(lambda s: SymbolicTensor(s, dtype), shapes)
 
         named = {name.removesuffix("_shape"): tensors(shape) for name, shape in kwargs.items()}
@@ -184,7 +197,7 @@ class Layer(Weights, Operation):
             )
         arrays = [getattr(value, "value", value) for value in values]
         with binding.bind(dict(zip(variables, arrays, strict=True))) as trace:
-            outputs = self(*args, **kwargs)
+            outputs = read_all(self(*args, **kwargs))
             losses = [value for _, value in trace.losses] + self._weight_losses()
         rest = [trace.values[variable] for variable in self.non_trainable_variables]
         return (outputs, rest, losses) if return_losses else (outputs, rest)
@@ -247,11 +260,11 @@ class Layer(Weights, Operation):
     @property
     def dtype_policy(self) -> DTypePolicy:
         """Which dtypes the layer stores and computes in."""
-        return self._lamina.policy
+        return self._lamina.given_policy
 
     @dtype_policy.setter
     def dtype_policy(self, value: DTypePolicyLike) -> None:
-        self._lamina.policy = get_policy(value)
+        self._use_policy(self._lamina.given_policy.with_path(self.path, value))
         tracking.bump()
 
     @property
@@ -289,6 +302,10 @@ class Layer(Weights, Operation):
             known.add("activity_regularizer")
         return {**base, **{key: own[key] for key in own if key in known}}
 
+    def _build_at_init(self) -> None:
+        """Say, at the end of ``__init__``, that the layer has all its variables."""
+        self.built = True
+
     def get_build_config(self) -> Config | None:
         """The shapes that the layer was built with."""
         shapes = self._lamina.build_shapes
@@ -299,17 +316,59 @@ class Layer(Weights, Operation):
         return {"shapes_dict": shapes}
 
     def build_from_config(self, config: Config) -> None:
-        """Build the layer for the shapes of a build config."""
+        """Build the layer for the shapes of a build config.
+
+        A layer with a policy for each path waits for its place in a model.
+        """
+        if isinstance(self.dtype_policy, Mapping):
+            return
         if config.get("input_shape") is not None:
-            self.build(_tuples(config["input_shape"]))
+            self._try_build(_tuples(config["input_shape"]))
         elif "shapes_dict" in config:
             shapes = {key: _tuples(shape) for key, shape in config["shapes_dict"].items()}
-            self.build(**shapes) if self._builds_itself() else self.build(
-                next(iter(shapes.values()))
-            )
+            if self._builds_itself():
+                self.build(**shapes)
+            else:
+                self._try_build(next(iter(shapes.values())))
+        else:
+            self._lamina.built = True
+
+    def _try_build(self, shape: Any) -> None:
+        try:
+            self.build(shape)
+        except ShapeError:
+            if self._builds_itself():
+                raise
+            return  # its call wants other dtypes than were tried: the first call builds it
         self._lamina.built = True
 
     # --- inside ---------------------------------------------------------------------------------
+
+    def _use_policy(self, given: DTypePolicy) -> None:
+        """Take the policy, or the one that a map of policies has for the layer's path."""
+        policy = given.for_path(self.path)
+        if policy.quantization_mode is not None:
+            raise ArgumentError(
+                f"{self._who()} cannot compute in the quantized policy '{policy.name}'.",
+                rule="layers take policies of floats: 'float32', 'mixed_bfloat16', ...",
+                fix=f"dtype='{policy.variable_dtype}'",
+            )
+        if policy.compute_dtype == "float64" and canonical("float64") == "float32":
+            warnings.warn(
+                f"{self._who()} is of float64, which JAX keeps in float32 unless "
+                "jax.config.update('jax_enable_x64', True) is called first [no-x64].",
+                stacklevel=4,
+            )
+        self._lamina.given_policy, self._lamina.policy = given, policy
+
+    def _settle(self, path: str) -> None:
+        """Take a place in a model: the path says which policy of a map is meant."""
+        self._lamina.path = path
+        if isinstance(self._lamina.given_policy, Mapping):
+            self._use_policy(self._lamina.given_policy)
+
+    def _finish_build(self) -> None:
+        """What remains to be done to the variables that ``build`` made."""
 
     def _overrides(self, method: str) -> bool:
         return getattr(type(self), method) is not getattr(Layer, method)
@@ -331,10 +390,24 @@ class Layer(Weights, Operation):
         named = {f"{name}_shape": shape for name, shape in shapes.items()}
         if len(names) == 1 and names[0] not in named:
             return {names[0]: next(iter(shapes.values()))}
+        for name in names if len(shapes) > 1 else ():
+            self._check_build_parameter(name)
         found = {name: named[name] for name in names if name in named}
         if names and names[0] not in found:
             found[names[0]] = next(iter(shapes.values()))
         return found
+
+    def _check_build_parameter(self, name: str) -> None:
+        """Refuse a parameter of ``build`` that stands for no argument of ``call``."""
+        rule = "build() takes the shapes of call()'s arguments x and y as x_shape and y_shape"
+        if not name.endswith("_shape"):
+            what = f"argument `{name}`, which does not end in `_shape`"
+        elif name.removesuffix("_shape") not in calling.call_signature(self).names:
+            argument = name.removesuffix("_shape")
+            what = f"argument `{name}`, but `call()` does not have argument `{argument}`"
+        else:
+            return
+        raise ArgumentError(f"{self._who()}: build() has the {what}.", rule=rule)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
@@ -363,15 +436,16 @@ def _building(build: Callable[..., None]) -> Callable[..., None]:
         state.building = True
         try:
             with binding.push(Frame(trace, self, parent=outer)) as frame:
-                state.path = frame.path()
+                self._settle(frame.path())
                 build(self, *args, **kwargs)
+                state.built = True
+                self._finish_build()
         finally:
             state.building = False
         names = self._build_parameters()
         shapes = {**dict(zip(names, args, strict=False)), **kwargs}
         if not state.build_shapes and all(shape is not None for shape in shapes.values()):
             state.remember_shapes(shapes)
-        state.built = True
         tracking.bump()
 
     wrapper.original = build  # type: ignore[attr-defined]

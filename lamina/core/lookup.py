@@ -35,7 +35,7 @@ def find(identifier: Any, kind: str, known: Mapping[str, Any]) -> Any:
         return identifier
     raise ArgumentError(
         f"This is no {kind}: {describe_value(identifier)}.",
-        fix=f"give the name of one, its config, a callable, or None; an {kind} by name: "
+        fix="give the name of one, its config, a callable, or None; by name: "
         + ", ".join(sorted(name for name in known if name.islower())[:6])
         + ", ...",
     )

@@ -8,13 +8,13 @@ from typing import Any
 
 import jax
 
-from lamina.core.errors import ShapeError
 from lamina.core.types import Nest
 
 
 def is_leaf(value: Any) -> bool:
     """Whether a value is one leaf, though jax might see a tree in it."""
-    return value is None or getattr(type(value), "is_layer", False)
+    kind = type(value)
+    return value is None or getattr(kind, "is_layer", False) or getattr(kind, "is_variable", False)
 
 
 def flatten(structure: Nest) -> list[Any]:
@@ -51,11 +51,8 @@ def is_nested(structure: Any) -> bool:
 
 
 def pack_like(structure: Nest, leaves: list[Any]) -> Nest:
-    """``leaves`` arranged as ``structure`` is."""
-    treedef = flatten_with(structure)[1]
-    if treedef.num_leaves != len(leaves):
-        raise ShapeError(f"{len(leaves)} values cannot fill {treedef.num_leaves} places.")
-    return unflatten(treedef, leaves)
+    """``leaves``, as many as ``structure`` has, arranged as it is."""
+    return unflatten(flatten_with(structure)[1], leaves)
 
 
 def is_shape(value: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from lamina.core import symbolic
 from lamina.core.configurable import Configurable
-from lamina.core.errors import LaminaError, ShapeError
+from lamina.core.errors import LaminaError, NotDefinedError, ShapeError
 from lamina.core.graph import Node
 from lamina.core.naming import auto_name, check_name
 from lamina.core.symbolic import SymbolicTensor
@@ -44,7 +44,7 @@ class Operation(Configurable):
 
     def call(self, *args: Any, **kwargs: Any) -> Nest:
         """The computation, on arrays."""
-        raise LaminaError(f"{type(self).__name__} defines no call().")
+        raise NotDefinedError(f"{type(self).__name__} does not have a `call` method implemented.")
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Nest:
         """Record a call on symbolic tensors as a node; returns its symbolic outputs."""
@@ -127,7 +127,7 @@ def _bound(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, probe sizes shown as None."""
+    """The first line of an error's message; sizes that stand for unknown ones shown as None."""
     text = str(error).strip().split("\n", 1)[0]
     for probe in symbolic.PROBES:
         text = text.replace(str(probe), "None")

@@ -21,7 +21,7 @@ from jax.core import Tracer
 from lamina.core import threefry
 from lamina.core.configurable import Configurable
 from lamina.core.dtypes import canonical, is_float, is_int
-from lamina.core.errors import ArgumentError, DTypeError
+from lamina.core.errors import ArgumentError, ShapeError
 from lamina.core.naming import auto_name, reset_names
 from lamina.core.registry import late
 from lamina.core.settings import lock, settings
@@ -97,8 +97,12 @@ class SeedGenerator(Configurable):
     """
 
     keras_module = "keras.random"
+    beside_weights = True
+    """Whether what it owns counts among a layer's variables, and not among its weights."""
 
     def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
+        if set(kwargs) - {"backend"}:
+            raise ArgumentError(f"SeedGenerator knows no argument {sorted(kwargs)}.")
         if seed is not None and (not isinstance(seed, (int, np.integer)) or seed < 0):
             raise ArgumentError(f"SeedGenerator takes a seed of 0 or more, not {seed!r}.")
         self.name = name or auto_name("seed_generator")
@@ -146,7 +150,7 @@ def _on_host(key: Any, shape: Sequence[int]) -> bool:
 def _float(dtype: DTypeLike, what: str) -> str:
     name = canonical(dtype)
     if not is_float(name):
-        raise DTypeError(f"random.{what} draws floats: dtype={name!r} is none.")
+        raise ArgumentError(f"random.{what} draws floats: dtype={name!r} is none.")
     return name
 
 
@@ -157,13 +161,11 @@ def uniform(
     dtype: DTypeLike = None,
     seed: SeedLike = None,
 ) -> Array:
-    """Draws from the uniform distribution on [minval, maxval); integers for an integer dtype.
+    """Draws from the uniform distribution on [minval, maxval).
 
     >>> uniform((2,), seed=1).shape
     (2,)
     """
-    if dtype is not None and is_int(dtype):
-        return randint(shape, minval, maxval, dtype, seed)
     dtype, key = _float(dtype, "uniform"), make_key(seed)
     if dtype == "float32" and _on_host(key, shape) and _numbers(minval, maxval):
         return jax.device_put(threefry.uniform(np.asarray(key), tuple(shape), minval, maxval))
@@ -220,7 +222,7 @@ def randint(
     """Draws of integers from minval up to, but without, maxval."""
     name = canonical(dtype)
     if not is_int(name):
-        raise DTypeError(f"random.randint draws integers: dtype={name!r} is none.")
+        raise ArgumentError(f"random.randint draws integers: dtype={name!r} is none.")
     return jax.random.randint(_key(make_key(seed)), tuple(shape), minval, maxval, name)
 
 
@@ -237,6 +239,12 @@ def categorical(
         Integers of shape (batch, num_samples).
     """
     logits = jnp.asarray(logits)
+    if logits.ndim != 2:
+        raise ShapeError(
+            "random.categorical takes a row of logits for each draw.",
+            met=f"logits of shape {logits.shape}",
+            rule="(batch, classes)",
+        )
     shape = (num_samples, *logits.shape[:-1])
     drawn = jax.random.categorical(_key(make_key(seed)), logits, shape=shape)
     return jnp.moveaxis(drawn, 0, -1).astype(canonical(dtype))

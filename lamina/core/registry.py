@@ -36,11 +36,11 @@ ROOMS = {
     "keras.activations": "lamina.activations",
     "keras.ops": "lamina.ops",
     "keras.random": "lamina.core.random",
-    "keras.dtype_policies": "lamina.core.dtypes",
+    "keras.dtype_policies": "lamina.dtype_policies",
 }
 """Keras's module names, and the rooms whose public names they hold."""
 
-TOP = ("lamina.models", "lamina.core.dtypes", "lamina.layers", "lamina.initializers",
+TOP = ("lamina.models", "lamina.dtype_policies", "lamina.layers", "lamina.initializers",
        "lamina.losses", "lamina.metrics", "lamina.optimizers", "lamina.regularizers",
        "lamina.core.random")  # fmt: skip
 """Where a class that a file calls ``keras.X`` or ``keras.src.....X`` may live."""
@@ -107,8 +107,8 @@ def custom_objects() -> dict[str, Any]:
 class CustomObjectScope(contextlib.AbstractContextManager["CustomObjectScope"]):
     """Makes ``custom_objects`` known by name to all that is loaded inside the ``with`` block."""
 
-    def __init__(self, custom_objects: Mapping[str, Any]) -> None:
-        self.objects = custom_objects
+    def __init__(self, custom_objects: CustomObjects) -> None:
+        self.objects = custom_objects or {}
         self._tokens: list[contextvars.Token[Mapping[str, Any]]] = []
 
     def __enter__(self) -> "CustomObjectScope":

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from lamina.core import binding, random
+from lamina.core import binding, nest, random
 from lamina.core.dtypes import canonical, is_float, standardize_dtype
 from lamina.core.errors import ArgumentError, DTypeError, ShapeError, describe_value
 from lamina.core.naming import auto_name, check_name
 from lamina.core.registry import late
 from lamina.core.settings import lock
-from lamina.core.types import Array, ArrayLike, DTypeLike, InitializerLike, ShapeLike
+from lamina.core.types import Array, ArrayLike, DTypeLike, InitializerLike, Nest, ShapeLike
 
 AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
 
@@ -252,6 +252,23 @@ class Variable:
     __hash__ = object.__hash__
 
 
+# A variable given to a function of JAX is its array there, as any other array.
+jax.tree_util.register_pytree_node(
+    Variable,
+    lambda variable: ((variable.value,), None),
+    lambda _, arrays: arrays[0],  # pyright: ignore[reportArgumentType]
+)
+
+
+def read_all(structure: Nest) -> Nest:
+    """A nest with the arrays of its variables in place of them.
+
+    >>> read_all({"a": Variable(1.0), "b": 2})
+    {'a': Array(1., dtype=float32), 'b': 2}
+    """
+    return nest.map_structure(lambda x: x.value if isinstance(x, Variable) else x, structure)
+
+
 def _binary(name: str, function: Callable[[Any, Any], Any], swapped: bool) -> Callable[..., Any]:
     def method(self: Variable, other: Any) -> Any:
         if hasattr(other, "to_symbolic_config"):
@@ -314,7 +331,8 @@ def _as_array(value: Any, dtype: str) -> Array:
         return _as_array(value.value, dtype)
     try:
         # Copied first, since device_put may share memory; jnp.asarray compiles for each shape.
-        return jax.device_put(np.array(value, dtype))
+        with jax.ensure_compile_time_eval():  # a layer may be made while a function is traced
+            return jax.device_put(np.array(value, dtype))
     except (TypeError, ValueError) as error:
         raise DTypeError(f"Not an array of {dtype}: {describe_value(value)}.") from error
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from lamina.core import binding, nest, tracking
 from lamina.core.dtypes import is_float
-from lamina.core.errors import ShapeError, StateError
+from lamina.core.errors import ArgumentError, ShapeError, StateError
 from lamina.core.holder import Holder, uninitialised
 from lamina.core.naming import auto_name
 from lamina.core.registry import late
@@ -63,10 +63,22 @@ class Weights(Holder):
         """
         if not self._lamina.initialised:
             raise uninitialised(self)
+        if isinstance(shape, str):
+            raise ArgumentError(
+                f"{self._who()}: the first argument of add_weight is a shape, not {shape!r}.",
+                fix=f"give the name as a keyword argument: add_weight(..., name={shape!r})",
+            )
+        frame = binding.current()
+        if frame is not None and frame.layer is self and not self._lamina.building:
+            raise ArgumentError(
+                f"{self._who()} cannot add new elements of state while it is called.",
+                rule="a layer makes its variables once; call() would make new ones each time",
+                fix="make them in build() or __init__()",
+            )
         dtype = self.variable_dtype if dtype is None else dtype
         if initializer is None:
             initializer = "glorot_uniform" if is_float(dtype) else "zeros"
-        inside = binding.current() is not None
+        inside = frame is not None
         variable = Variable(
             initializer,
             () if shape is None else shape,
@@ -90,10 +102,13 @@ class Weights(Holder):
 
     @property
     def variables(self) -> list[Variable]:
-        """All variables: own ones, states of random generators, then those of sub-layers."""
+        """All variables: own ones, states (of random generators, ...), then those of sub-layers."""
         found = self._own_weights()
         found += [
-            v for owner in self._owners() if _is_generator(owner) for v in owner.owned_variables
+            v
+            for owner in self._owners()
+            if getattr(owner, "beside_weights", False)
+            for v in owner.owned_variables
         ]
         for layer in self._sublayers():
             found += layer.variables
@@ -168,12 +183,12 @@ class Weights(Holder):
 
     def save_own_variables(self, store: Any) -> None:
         """Put the arrays of the layer's own variables (not its sub-layers') into ``store``."""
-        for index, variable in enumerate(self._own_weights()):
+        for index, variable in enumerate(self._stored_weights()):
             store[str(index)] = variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
         """Set the layer's own variables from what `save_own_variables` stored."""
-        own = self._own_weights()
+        own = self._stored_weights()
         if len(store.keys()) != len(own):
             raise ShapeError(
                 f"{self._who()} has {len(own)} variables, but {len(store.keys())} are stored.",
@@ -193,6 +208,10 @@ class Weights(Holder):
     def _own_weights(self) -> list[Variable]:
         own = self._lamina.variables
         return sorted(own, key=lambda v: not v.made_trainable)
+
+    def _stored_weights(self) -> list[Variable]:
+        """What files have of the layer's own variables."""
+        return self._own_weights()
 
     # --- losses and metrics ---------------------------------------------------------------------
 
@@ -239,7 +258,3 @@ class Weights(Holder):
 
 def _is_metric(owner: Any) -> bool:
     return hasattr(owner, "update_state")
-
-
-def _is_generator(owner: Any) -> bool:
-    return hasattr(owner, "next")

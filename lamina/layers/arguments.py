@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.errors import ArgumentError, ShapeError, unknown
+from lamina.core.errors import ArgumentError, DTypeError, ShapeError, unknown
 from lamina.core.settings import DATA_FORMATS, settings
 from lamina.core.types import Config, Shape
 
@@ -21,6 +21,22 @@ def positive(layer: Any, name: str, value: Any) -> int:
         f"{type(layer).__name__} needs a positive int as `{name}`.",
         met=f"{name}={value!r}",
         fix="pass the shape without its unknown sizes" if isinstance(value, tuple) else "",
+    )
+
+
+def sizes(layer: Any, name: str, value: Any, count: int, least: int = 1) -> tuple[int, ...]:
+    """``count`` ints of at least ``least``, from as many or from one that stands for all.
+
+    >>> sizes(None, "strides", 2, 3)
+    (2, 2, 2)
+    """
+    given = (value,) * count if isinstance(value, (int, np.integer)) else value
+    if isinstance(given, (list, tuple)) and len(given) == count:
+        if all(isinstance(each, (int, np.integer)) and each >= least for each in given):
+            return tuple(int(each) for each in given)
+    raise ArgumentError(
+        f"{type(layer).__name__} needs an int of {least} or more, or {count} of them, as `{name}`.",
+        met=f"{name}={value!r}",
     )
 
 
@@ -52,6 +68,21 @@ def known_size(layer: Any, shape: Shape, axis: int = -1) -> int:
             fix="give that size in the shape of the Input",
         )
     return size
+
+
+def axes(layer: Any, axis: Any) -> int | list[int]:
+    """``axis`` if it is an int, or several as a list; else an error that names the layer.
+
+    >>> axes(None, (1, 2))
+    [1, 2]
+    """
+    if isinstance(axis, int):
+        return axis
+    if isinstance(axis, (list, tuple)) and all(isinstance(each, int) for each in axis):
+        return list(axis)
+    raise DTypeError(
+        f"{type(layer).__name__} needs an int, or several, as `axis`.", met=f"axis={axis!r}"
+    )
 
 
 def with_activity_regularizer(config: Config) -> Config:

@@ -8,10 +8,10 @@ from lamina import activations
 from lamina.core import types as t
 from lamina.core.input_spec import InputSpec
 from lamina.layers.arguments import known_size, positive
-from lamina.layers.weighted import WeightedLayer
+from lamina.layers.lora import AdaptableLayer
 
 
-class Dense(WeightedLayer):
+class Dense(AdaptableLayer):
     """``activation(x @ kernel + bias)``, on the last axis of the input.
 
     Args:
@@ -20,6 +20,8 @@ class Dense(WeightedLayer):
         use_bias: Whether to add a bias of shape (units,).
         kernel_initializer: For the kernel, of shape (features, units).
         activity_regularizer: A function of the output whose value joins the loss.
+        lora_rank: Enables LoRA of this rank when the layer is built; see `enable_lora`.
+        lora_alpha: How strongly it counts.
         quantization_config: Kept for `quantize`; a layer that is not quantized ignores it.
 
     Input of shape (..., features) gives output of shape (..., units).
@@ -43,6 +45,8 @@ class Dense(WeightedLayer):
         activity_regularizer: t.RegularizerLike = None,
         kernel_constraint: t.ConstraintLike = None,
         bias_constraint: t.ConstraintLike = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -52,7 +56,7 @@ class Dense(WeightedLayer):
         self.use_bias = use_bias
         self.set_rules("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
         self.set_rules("bias", bias_initializer, bias_regularizer, bias_constraint)
-        self.quantization_config = quantization_config
+        self.set_abilities(lora_rank, lora_alpha, quantization_config)
         self.input_spec = InputSpec(min_ndim=2)
 
     def build(self, input_shape: t.Shape) -> None:

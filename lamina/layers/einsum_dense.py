@@ -11,7 +11,7 @@ from lamina.core.errors import ShapeError
 from lamina.core.input_spec import InputSpec
 from lamina.core.types import Shape
 from lamina.layers.arguments import with_activity_regularizer
-from lamina.layers.weighted import WeightedLayer
+from lamina.layers.lora import AdaptableLayer
 
 _FORM = re.compile(
     r"(?P<left>\.{3})?(?P<input>[a-zA-Z]+)(?P<right>\.{3})?,(?P<kernel>[a-zA-Z]+)->"
@@ -19,7 +19,7 @@ _FORM = re.compile(
 )
 
 
-class EinsumDense(WeightedLayer):
+class EinsumDense(AdaptableLayer):
     """``activation(einsum(equation, x, kernel) + bias)``.
 
     Args:
@@ -48,6 +48,8 @@ class EinsumDense(WeightedLayer):
         bias_regularizer: t.RegularizerLike = None,
         kernel_constraint: t.ConstraintLike = None,
         bias_constraint: t.ConstraintLike = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -59,7 +61,7 @@ class EinsumDense(WeightedLayer):
         self.bias_axes = bias_axes
         self.set_rules("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
         self.set_rules("bias", bias_initializer, bias_regularizer, bias_constraint)
-        self.quantization_config = quantization_config
+        self.set_abilities(lora_rank, lora_alpha, quantization_config)
 
     def build(self, input_shape: Shape) -> None:
         axes = _Axes(self, input_shape)

@@ -12,6 +12,7 @@ from lamina.core.errors import ArgumentError, ShapeError, unknown
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.settings import settings
+from lamina.layers.arguments import axes as checked_axes
 from lamina.layers.arguments import known_size
 from lamina.layers.weighted import WeightedLayer
 
@@ -191,7 +192,7 @@ class LayerNormalization(WeightedLayer):
     ) -> None:
         super().__init__(**kwargs)
         self.autocast = False  # statistics of the input as it comes, in float32 at least
-        self.axis = _axes(self, axis)
+        self.axis = checked_axes(self, axis)
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
@@ -238,19 +239,11 @@ class UnitNormalization(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = _axes(self, axis)
+        self.axis = checked_axes(self, axis)
 
     def call(self, inputs: t.Array) -> t.Array:
         axes: Any = self.axis if isinstance(self.axis, int) else tuple(self.axis)
         return ops.normalize(inputs, axes, order=2, epsilon=1e-12)
-
-
-def _axes(layer: Layer, axis: Any) -> int | list[int]:
-    if isinstance(axis, int):
-        return axis
-    if isinstance(axis, (list, tuple)) and all(isinstance(each, int) for each in axis):
-        return list(axis)
-    raise TypeError(f"{type(layer).__name__} needs an int, or several, as `axis`, not {axis!r}.")
 
 
 def _clipping(limits: dict[str, float] | None) -> dict[str, float]:

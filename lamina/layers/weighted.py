@@ -18,14 +18,23 @@ class WeightedLayer(Layer):
         setattr(self, f"{name}_constraint", constraints.get(constraint))
 
     def weight(
-        self, name: str, shape: ShapeLike, initializer: Any = None, **kwargs: Any
+        self,
+        name: str,
+        shape: ShapeLike,
+        initializer: Any = None,
+        variable: str | None = None,
+        **kwargs: Any,
     ) -> Variable:
-        """Make the weight ``name`` with the initializer, regularizer and constraint of its name."""
+        """Make the weight ``name`` with the initializer, regularizer and constraint of its name.
+
+        Args:
+            variable: What the variable is called, if not ``name``.
+        """
         return self.add_weight(
             shape,
             initializer or getattr(self, f"{name}_initializer"),
             regularizer=getattr(self, f"{name}_regularizer", None),
             constraint=getattr(self, f"{name}_constraint", None),
-            name=name,
+            name=variable or name,
             **kwargs,
         )

@@ -13,7 +13,7 @@ from lamina.core.dtypes import DTypePolicy
 from lamina.core.errors import ArgumentError, ShapeError, StateError
 from lamina.core.naming import auto_name
 from lamina.core.types import Array, DTypeLike, ShapeLike
-from lamina.core.variable import Variable
+from lamina.core.variable import Variable, read_all
 
 
 class Metric(Configurable):
@@ -130,7 +130,7 @@ class Metric(Configurable):
     def stateless_result(self, metric_variables: Sequence[Array]) -> Any:
         """The figure that the variables' arrays stand for."""
         with self._bound(metric_variables):
-            return self.result()
+            return read_all(self.result())
 
     def stateless_reset_state(self) -> list[Array]:
         """The variables' arrays after a reset."""

@@ -193,7 +193,7 @@ def _operation_config(op: Any, nodes: list[Node], numbers: dict[tuple[str, int],
     if isinstance(op, FunctionOperation):
         split = [names.split_arguments(op.function, node.args, node.kwargs) for node in own]
         stored = op_config.write(op, split[0][1])
-        calls = [(tuple(called.values()), {}) for called, _ in split]
+        calls = [names.positional(op.function, called) for called, _ in split]
     else:
         stored = registry.serialize(op)
         calls = [(node.args, node.kwargs) for node in own if node.inputs]

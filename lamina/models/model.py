@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from lamina.core import calling, nest, registry, tracking
-from lamina.core.errors import ArgumentError, StateError, unknown
+from lamina.core.errors import ArgumentError, StateError, UndescribedError, unknown
 from lamina.core.layer import Layer
 from lamina.core.registry import late
 from lamina.core.symbolic import SymbolicTensor
@@ -148,7 +148,7 @@ class Model(Trainer, Layer):
             return (node.args[0] if node.args else node.inputs), node.output
         shapes = self._lamina.build_shapes
         if not self.built or not shapes:
-            raise StateError(
+            raise UndescribedError(
                 f"{self._who()} has no inputs or outputs yet.",
                 rule="they are known once the model was called or built",
                 fix="call it on data, or model.build(input_shape) with None for the batch",

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.core import calling, nest, registry
-from lamina.core.errors import ArgumentError, StateError, describe_value
+from lamina.core.compiled import keeps_batch_size
+from lamina.core.errors import ArgumentError, StateError, UndescribedError, describe_value
 from lamina.core.layer import Layer
 from lamina.core.registry import late
 from lamina.core.symbolic import SymbolicTensor
@@ -56,12 +57,14 @@ class Sequential(Model):
         if any(layer.name == other.name for other in self._chain):
             raise ArgumentError(
                 f"{self._who()} already has a layer named '{layer.name}'.",
-                rule="layers of a model have different names, and are different objects",
+                rule="layers of a model should have unique names, and are different objects",
                 fix="make a new layer for each place (a list times a number repeats one)",
             )
         if getattr(layer, "is_input", False):
-            if self._chain:
-                raise ArgumentError(f"{self._who()}: an Input can only be the first layer.")
+            if self._chain or self._input_layer is not None:
+                known = self._input_layer is not None
+                what = "has already been configured with one" if known else "has layers already"
+                raise ArgumentError(f"{self._who()} {what}; an Input can only be the first layer.")
             self._start(layer)
             return
         given = layer._lamina.given_input_shape
@@ -71,6 +74,8 @@ class Sequential(Model):
         self._chain.append(layer)
         if self._tensors:
             self._extend([layer])
+        elif len(self._chain) == 2 and isinstance(self._chain[0], Model):
+            self._start_like(self._chain[0])
         elif self._lamina.built:
             self.built = False
 
@@ -93,6 +98,12 @@ class Sequential(Model):
         if self._chain:
             self._extend(self._chain)
 
+    def _start_like(self, first: Model) -> None:
+        """Begin with the input of a model that is the first layer, if that is one and known."""
+        shape = getattr(first, "input_shape", None)
+        if isinstance(shape, tuple) and nest.is_shape(shape):
+            self.build(shape)
+
     def _extend(self, layers: Sequence[Layer]) -> None:
         """Call further layers on the last symbolic tensor, as part of this model's build."""
         x = self._tensors[-1]
@@ -109,10 +120,19 @@ class Sequential(Model):
             if input_shape is None or not self._chain:
                 return
             known = self._tensors[0].shape if self._tensors else None
+            if not nest.is_shape(input_shape):
+                return  # of several inputs; the layers are built when they are called
             if known == tuple(input_shape):
                 return
+            if known is not None and not _fit(known, input_shape):
+                raise ArgumentError(
+                    f"{self._who()} has already been configured for the input shape {known}.",
+                    met=f"input shape {tuple(input_shape)}",
+                    fix="make a new model",
+                )
             make = registry.find_class("keras.layers", "InputLayer")
-            shape = (None, *tuple(input_shape)[1:])
+            known_rows = input_shape[0] if keeps_batch_size(self) else None
+            shape = (known_rows, *tuple(input_shape)[1:])
             layer = make(batch_shape=shape, dtype=self._input_dtype())  # type: ignore[call-arg]
             object.__setattr__(self, "_input_layer", layer)
             object.__setattr__(self, "_tensors", (layer._nodes[0].output,))
@@ -120,7 +140,11 @@ class Sequential(Model):
             layers = self._chain
         object.__setattr__(self, "_layers_to_add", None)
         for layer in layers:
-            x = layer(self._tensors[-1])
+            try:
+                x = layer(self._tensors[-1])
+            except NotImplementedError:  # a layer that cannot be described, only called
+                object.__setattr__(self, "_tensors", ())
+                return
             object.__setattr__(self, "_tensors", (*self._tensors, x))
 
     def _input_dtype(self) -> str | None:
@@ -130,7 +154,7 @@ class Sequential(Model):
     def call(self, inputs: Nest, training: Any = None, mask: Any = None, **kwargs: Any) -> Nest:
         """The output of the last layer."""
         if not self._chain:
-            return inputs
+            return self._unchanged(inputs)
         x = self._fitted(inputs)
         if mask is not None:
             late("core.masking.set_mask")(x, mask)
@@ -138,6 +162,11 @@ class Sequential(Model):
             extra = {k: v for k, v in kwargs.items() if k in calling.call_signature(layer).names}
             x = layer(x, **extra)
         return x
+
+    def _unchanged(self, inputs: Nest) -> Nest:
+        if self._input_layer is None:
+            raise ArgumentError(f"{self._who()} has no layers.", fix="add some before calling it")
+        return inputs
 
     def _fitted(self, inputs: Nest) -> Nest:
         """The input, checked against the shape that the model was described for."""
@@ -149,7 +178,7 @@ class Sequential(Model):
         self, inputs: Nest, training: Any = None, mask: Any = None, **kwargs: Any
     ) -> Nest:
         if not self._chain:
-            return inputs
+            return self._unchanged(inputs)
         x = self._fitted(inputs)
         for layer in self._chain:
             x = calling.describe_only(layer, (x,), {})
@@ -191,7 +220,7 @@ class Sequential(Model):
             if shapes and self._chain:
                 self.build(next(iter(shapes.values())))
         if not self._tensors:
-            raise StateError(
+            raise UndescribedError(
                 f"{self._who()} has no inputs or outputs yet.",
                 rule="they are known once the shape of the input is",
                 fix="add an Input first, call the model on data, or model.build(input_shape)",
@@ -232,7 +261,12 @@ class Sequential(Model):
             self.build(tuple(config["input_shape"]))
 
 
+def _fit(known: Any, shape: Any) -> bool:
+    pairs = zip(known, shape, strict=False)
+    return len(known) == len(shape) and all(a == b or None in (a, b) for a, b in pairs)
+
+
 def _not_a_layer(model: Sequential, layer: Any) -> str:
     if isinstance(layer, type) and issubclass(layer, Layer):
         return f"{model._who()} takes layers, not classes: write {layer.__name__}(...)."
-    return f"{model._who()} takes layers; this is {describe_value(layer)}."
+    return f"Only instances of Layer can be in {model._who()}, not {describe_value(layer)}."

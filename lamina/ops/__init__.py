@@ -3,8 +3,8 @@
 # ruff: noqa: I001, RUF022
 # fmt: off
 from lamina.ops.convolution import (
-    adaptive_average_pool, adaptive_max_pool, average_pool, conv, conv_transpose,
-    depth_to_space, depthwise_conv, fold, max_pool, separable_conv, space_to_depth, unfold,
+    conv, conv_transpose, depth_to_space, depthwise_conv, fold, separable_conv, space_to_depth,
+    unfold,
 )
 from lamina.ops.core import (
     associative_scan, cast, cond, convert_to_numpy, convert_to_tensor, custom_gradient, dtype,
@@ -16,6 +16,8 @@ from lamina.ops.creation import (
     hamming, hanning, identity, kaiser, linspace, logspace, ones, ones_like, tri, vander, zeros,
     zeros_like,
 )
+from lamina.ops.ctc import ctc_decode, ctc_loss
+from lamina.ops.einops import rearrange
 from lamina.ops.elementwise import (
     abs, absolute, add, angle, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, cbrt,
     ceil, clip, conj, conjugate, cos, cosh, deg2rad, divide, divide_no_nan, erf, erfc, erfinv,
@@ -46,6 +48,9 @@ from lamina.ops.nn import (
 from lamina.ops.normalization import (
     batch_normalization, layer_normalization, moments, normalize, rms_normalization,
 )
+from lamina.ops.pooling import (
+    adaptive_average_pool, adaptive_max_pool, average_pool, max_pool,
+)
 from lamina.ops.reductions import (
     all, allclose, amax, amin, any, argmax, argmin, argpartition, argsort, average, bincount,
     count_nonzero, cumprod, cumsum, diff, digitize, histogram, in_top_k, isin, logsumexp, max,
@@ -62,6 +67,11 @@ from lamina.ops.shaping import (
     view, vsplit, vstack,
 )
 
+from lamina.ops.signal import (
+    extract_sequences, fft, fft2, ifft2, irfft, istft, rfft, stft, view_as_complex, view_as_real,
+)
+from lamina.ops import image as image
+
 __all__ = [
     "abs", "absolute", "adaptive_average_pool", "adaptive_max_pool", "add", "all", "allclose",
     "amax", "amin", "angle", "any", "append", "arange", "arccos", "arccosh", "arcsin", "arcsinh",
@@ -72,36 +82,38 @@ __all__ = [
     "cast", "categorical_crossentropy", "cbrt", "cdist", "ceil", "celu", "cholesky",
     "cholesky_inverse", "clip", "concatenate", "cond", "conj", "conjugate", "conv",
     "conv_transpose", "convert_to_numpy", "convert_to_tensor", "copy", "corrcoef", "correlate",
-    "cos", "cosh", "count_nonzero", "cross", "cumprod", "cumsum", "custom_gradient", "deg2rad",
-    "depth_to_space", "depthwise_conv", "det", "diag", "diagflat", "diagonal", "diff", "digitize",
-    "divide", "divide_no_nan", "dot", "dot_product_attention", "dsplit", "dstack", "dtype", "eig",
-    "eigh", "einsum", "elu", "empty", "empty_like", "equal", "erf", "erfc", "erfinv", "exp", "exp2",
-    "expand_dims", "expm1", "eye", "fabs", "flip", "fliplr", "flipud", "floor", "floor_divide",
-    "fmax", "fmin", "fmod", "fold", "fori_loop", "full", "full_like", "gcd", "gelu", "geomspace",
-    "get_item", "glu", "greater", "greater_equal", "hamming", "hanning", "hard_shrink",
-    "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "heaviside", "histogram", "hsplit",
-    "hstack", "hypot", "i0", "identity", "imag", "in_top_k", "inner", "inv", "is_tensor", "isclose",
-    "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "jvp", "kaiser", "kron",
-    "layer_normalization", "lcm", "ldexp", "leaky_relu", "left_shift", "less", "less_equal",
-    "linspace", "log", "log10", "log1p", "log2", "log_sigmoid", "log_softmax", "logaddexp",
-    "logaddexp2", "logdet", "logical_and", "logical_not", "logical_or", "logical_xor", "logspace",
-    "logsumexp", "lstsq", "lu_factor", "map", "matmul", "matrix_rank", "max", "max_pool", "maximum",
-    "mean", "median", "meshgrid", "min", "minimum", "mod", "moments", "moveaxis", "multi_hot",
-    "multiply", "nan_to_num", "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax",
-    "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum",
-    "nanvar", "ndim", "negative", "nextafter", "nonzero", "norm", "normalize", "not_equal",
-    "one_hot", "ones", "ones_like", "outer", "pad", "percentile", "pinv", "polar", "power", "prod",
-    "psnr", "ptp", "qr", "quantile", "rad2deg", "ravel", "real", "reciprocal", "relu", "relu6",
-    "repeat", "reshape", "right_shift", "rms_normalization", "roll", "rot90", "round", "rsqrt",
-    "saturate_cast", "scan", "scatter", "scatter_update", "searchsorted", "segment_max",
-    "segment_min", "segment_prod", "segment_sum", "select", "selu", "separable_conv", "shape",
-    "sigmoid", "sign", "signbit", "silu", "sin", "sinc", "sinh", "size", "slice", "slice_update",
-    "slogdet", "soft_shrink", "softmax", "softplus", "softsign", "solve", "solve_triangular",
-    "sort", "space_to_depth", "sparse_categorical_crossentropy", "sparse_plus", "sparse_sigmoid",
-    "sparsemax", "split", "sqrt", "square", "squareplus", "squeeze", "stack", "std",
-    "stop_gradient", "subtract", "sum", "svd", "swapaxes", "swish", "switch", "take",
-    "take_along_axis", "tan", "tanh", "tanh_shrink", "tensordot", "threshold", "tile", "top_k",
-    "trace", "transpose", "trapezoid", "tri", "tril", "triu", "true_divide", "trunc", "unfold",
-    "unique", "unravel_index", "unstack", "vander", "var", "vdot", "vectorize", "vectorized_map",
-    "view", "vsplit", "vstack", "where", "while_loop", "zeros", "zeros_like",
+    "cos", "cosh", "count_nonzero", "cross", "ctc_decode", "ctc_loss", "cumprod", "cumsum",
+    "custom_gradient", "deg2rad", "depth_to_space", "depthwise_conv", "det", "diag", "diagflat",
+    "diagonal", "diff", "digitize", "divide", "divide_no_nan", "dot", "dot_product_attention",
+    "dsplit", "dstack", "dtype", "eig", "eigh", "einsum", "elu", "empty", "empty_like", "equal",
+    "erf", "erfc", "erfinv", "exp", "exp2", "expand_dims", "expm1", "extract_sequences", "eye",
+    "fabs", "fft", "fft2", "flip", "fliplr", "flipud", "floor", "floor_divide", "fmax", "fmin",
+    "fmod", "fold", "fori_loop", "full", "full_like", "gcd", "gelu", "geomspace", "get_item", "glu",
+    "greater", "greater_equal", "hamming", "hanning", "hard_shrink", "hard_sigmoid", "hard_silu",
+    "hard_swish", "hard_tanh", "heaviside", "histogram", "hsplit", "hstack", "hypot", "i0",
+    "identity", "ifft2", "imag", "in_top_k", "inner", "inv", "irfft", "is_tensor", "isclose",
+    "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "istft", "jvp",
+    "kaiser", "kron", "layer_normalization", "lcm", "ldexp", "leaky_relu", "left_shift", "less",
+    "less_equal", "linspace", "log", "log10", "log1p", "log2", "log_sigmoid", "log_softmax",
+    "logaddexp", "logaddexp2", "logdet", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "logspace", "logsumexp", "lstsq", "lu_factor", "map", "matmul", "matrix_rank", "max",
+    "max_pool", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mod", "moments",
+    "moveaxis", "multi_hot", "multiply", "nan_to_num", "nanargmax", "nanargmin", "nancumprod",
+    "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod",
+    "nanquantile", "nanstd", "nansum", "nanvar", "ndim", "negative", "nextafter", "nonzero", "norm",
+    "normalize", "not_equal", "one_hot", "ones", "ones_like", "outer", "pad", "percentile", "pinv",
+    "polar", "power", "prod", "psnr", "ptp", "qr", "quantile", "rad2deg", "ravel", "real",
+    "rearrange", "reciprocal", "relu", "relu6", "repeat", "reshape", "rfft", "right_shift",
+    "rms_normalization", "roll", "rot90", "round", "rsqrt", "saturate_cast", "scan", "scatter",
+    "scatter_update", "searchsorted", "segment_max", "segment_min", "segment_prod", "segment_sum",
+    "select", "selu", "separable_conv", "shape", "sigmoid", "sign", "signbit", "silu", "sin",
+    "sinc", "sinh", "size", "slice", "slice_update", "slogdet", "soft_shrink", "softmax",
+    "softplus", "softsign", "solve", "solve_triangular", "sort", "space_to_depth",
+    "sparse_categorical_crossentropy", "sparse_plus", "sparse_sigmoid", "sparsemax", "split",
+    "sqrt", "square", "squareplus", "squeeze", "stack", "std", "stft", "stop_gradient", "subtract",
+    "sum", "svd", "swapaxes", "swish", "switch", "take", "take_along_axis", "tan", "tanh",
+    "tanh_shrink", "tensordot", "threshold", "tile", "top_k", "trace", "transpose", "trapezoid",
+    "tri", "tril", "triu", "true_divide", "trunc", "unfold", "unique", "unravel_index", "unstack",
+    "vander", "var", "vdot", "vectorize", "vectorized_map", "view", "view_as_complex",
+    "view_as_real", "vsplit", "vstack", "where", "while_loop", "zeros", "zeros_like",
 ]  # fmt: skip

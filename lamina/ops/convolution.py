@@ -1,4 +1,4 @@
-"""Convolutions and pooling in any number of spatial dimensions.
+"""Convolutions in any number of spatial dimensions.
 
 Arrays are (batch, spatial..., channels), or (batch, channels, spatial...) for "channels_first";
 kernels (spatial..., channels in, channels out) in both.
@@ -6,7 +6,6 @@ kernels (spatial..., channels in, channels out) in both.
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +16,7 @@ from lamina.core.errors import ArgumentError, ShapeError, unknown
 from lamina.core.settings import DATA_FORMATS, settings
 from lamina.core.types import Array, ArrayLike
 from lamina.ops._rules import array_op
+from lamina.ops.fast.convolution import convolve as fast_conv
 
 Sizes = int | Sequence[int]
 
@@ -38,17 +38,16 @@ def conv(
 
     A kernel with fewer input channels than the input works on groups of channels.
     """
-    kernel = jnp.asarray(kernel)
-    inputs = jnp.asarray(inputs, kernel.dtype)
-    rank, first = _layout(inputs, data_format)
-    channels, taken = inputs.shape[1 if first else -1], kernel.shape[-2]
-    if channels % taken:
-        raise ShapeError(
-            "ops.conv: the kernel does not fit the channels of the input.",
-            met=f"input shape {inputs.shape}, kernel shape {kernel.shape}",
-            rule=f"the input's {channels} channels are a multiple of the kernel's {taken}",
-        )
-    return _conv(inputs, kernel, strides, padding, first, dilation_rate, channels // taken, rank)
+    inputs, kernel, first = _operands("conv", inputs, kernel, data_format)
+    channels, (taken, filters) = inputs.shape[1 if first else -1], kernel.shape[-2:]
+    groups, rest = divmod(channels, taken) if taken else (1, 1)
+    if rest or filters % groups:
+        raise _misfit(
+            "conv", inputs, kernel,
+            f"the input's {channels} channels are a multiple of the kernel's {taken}, and its "
+            f"{filters} filters of the number of groups that this makes",
+        )  # fmt: skip
+    return _conv("conv", inputs, kernel, strides, padding, first, dilation_rate, groups)
 
 
 @array_op(2)
@@ -65,18 +64,13 @@ def depthwise_conv(
     Args:
         kernel: Shape (spatial..., channels, filters of each channel).
     """
-    kernel = jnp.asarray(kernel)
-    inputs = jnp.asarray(inputs, kernel.dtype)
-    rank, first = _layout(inputs, data_format)
+    inputs, kernel, first = _operands("depthwise_conv", inputs, kernel, data_format)
     channels = inputs.shape[1 if first else -1]
     if kernel.shape[-2] != channels:
-        raise ShapeError(
-            "ops.depthwise_conv: the kernel does not fit the channels of the input.",
-            met=f"input shape {inputs.shape}, kernel shape {kernel.shape}",
-            rule="the kernel's second to last size is the number of channels",
-        )
+        rule = "the kernel's second to last size is the number of channels"
+        raise _misfit("depthwise_conv", inputs, kernel, rule)
     kernel = kernel.reshape(*kernel.shape[:-2], 1, -1)
-    return _conv(inputs, kernel, strides, padding, first, dilation_rate, channels, rank)
+    return _conv("depthwise_conv", inputs, kernel, strides, padding, first, dilation_rate, channels)
 
 
 @array_op(3)
@@ -111,16 +105,13 @@ def conv_transpose(
         output_padding: Added to the output's sizes at their ends; by default "same" gives
             input size * stride, and "valid" (input size - 1) * stride + max(kernel, stride).
     """
-    inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
-    rank, first = _layout(inputs, data_format)
+    inputs, kernel, first = _operands("conv_transpose", inputs, kernel, data_format)
+    rank = inputs.ndim - 2
     if kernel.shape[-1] != inputs.shape[1 if first else -1]:
-        raise ShapeError(
-            "ops.conv_transpose: the kernel does not fit the channels of the input.",
-            met=f"input shape {inputs.shape}, kernel shape {kernel.shape}",
-            rule="the kernel's last size is the number of channels",
-        )
+        rule = "the kernel's last size is the number of channels"
+        raise _misfit("conv_transpose", inputs, kernel, rule)
     strides, dilation = _sizes(strides, rank), _sizes(dilation_rate, rank)
-    extra = (None,) * rank if output_padding is None else _sizes(output_padding, rank)
+    extra = (None,) * rank if output_padding is None else _sizes(output_padding, rank, least=0)
     _check_padding(padding)
     widths = [
         _transposed_padding((size - 1) * spread + 1, stride, more, padding.lower())
@@ -142,20 +133,37 @@ def _transposed_padding(size: int, stride: int, extra: int | None, padding: str)
     return before, total - before
 
 
+def _operands(
+    name: str, inputs: ArrayLike, kernel: ArrayLike, data_format: str | None
+) -> tuple[Array, Array, bool]:
+    """Both as arrays of the kernel's dtype, and whether channels come first."""
+    kernel = jnp.asarray(kernel)
+    inputs = jnp.asarray(inputs, kernel.dtype)
+    _, first = _layout(inputs, data_format)
+    if kernel.ndim != inputs.ndim:
+        rule = "a kernel (spatial..., channels, channels) has as many axes as the input"
+        raise _misfit(name, inputs, kernel, rule)
+    return inputs, kernel, first
+
+
+def _misfit(name: str, inputs: Array, kernel: Array, rule: str) -> ShapeError:
+    met = f"input shape {inputs.shape}, kernel shape {kernel.shape}"
+    return ShapeError(f"ops.{name}: the kernel does not fit the input.", met=met, rule=rule)
+
+
 def _conv(
-    inputs: Array, kernel: Array, strides: Sizes, padding: str, first: bool, dilation: Sizes,
-    groups: int, rank: int,
+    name: str, inputs: Array, kernel: Array, strides: Sizes, padding: str, first: bool,
+    dilation: Sizes, groups: int,
 ) -> Array:  # fmt: skip
     _check_padding(padding)
-    result = lax.conv_general_dilated(
-        inputs, kernel, _sizes(strides, rank), padding.upper(),
-        rhs_dilation=_sizes(dilation, rank), dimension_numbers=_dimensions(rank, first),
-        feature_group_count=groups,
-    )  # fmt: skip
+    rank = inputs.ndim - 2
+    steps, spread = _sizes(strides, rank), _sizes(dilation, rank)
+    result = fast_conv(inputs, kernel, steps, padding.upper(), spread, groups, first)
     if result.size == 0 and inputs.size != 0:
         raise ShapeError(
-            "The convolution has no output.",
-            met=f"input shape {inputs.shape}, kernel shape {kernel.shape}, {padding=}",
+            f"ops.{name} has no output.",
+            met=f"input shape {inputs.shape}, kernel shape {kernel.shape}, {padding=}, "
+            f"dilation_rate {spread}",
             rule="the kernel, spread by its dilation, fits into the input",
             fix="padding='same', a smaller kernel, or larger inputs",
         )
@@ -178,100 +186,19 @@ def _layout(inputs: Array, data_format: str | None) -> tuple[int, bool]:
     return inputs.ndim - 2, data_format == "channels_first"
 
 
-def _sizes(value: Sizes, rank: int) -> tuple[int, ...]:
-    sizes = (value,) * rank if isinstance(value, (int, np.integer)) else tuple(value)
+def _sizes(value: Sizes, rank: int, least: int = 1) -> tuple[int, ...]:
+    whole = isinstance(value, (int, np.integer))
+    sizes = (value,) * rank if whole else tuple(value)  # type: ignore[arg-type]
     if len(sizes) != rank:
         raise ArgumentError(f"{value!r} has not one number for each of {rank} spatial dimensions.")
-    return sizes  # type: ignore[return-value]
+    if not all(isinstance(each, (int, np.integer)) and each >= least for each in sizes):
+        raise ArgumentError(f"{value!r} is no int of {least} or more for each spatial dimension.")
+    return tuple(int(each) for each in sizes)  # type: ignore[arg-type]
 
 
 def _check_padding(padding: str) -> None:
     if not isinstance(padding, str) or padding.lower() not in ("valid", "same"):
         raise unknown("padding", padding, ("valid", "same"))
-
-
-# --- pooling ------------------------------------------------------------------------------------
-
-
-@array_op()
-def max_pool(
-    inputs: ArrayLike,
-    pool_size: Sizes,
-    strides: Sizes | None = None,
-    padding: str = "valid",
-    data_format: str | None = None,
-) -> Array:
-    """The largest element of each window.
-
-    Args:
-        strides: Distance of windows; ``pool_size`` when left out.
-        padding: "valid" for whole windows alone, "same" for output sizes of input size / stride.
-    """
-    inputs = jnp.asarray(inputs)
-    floating = jnp.issubdtype(inputs.dtype, jnp.floating)
-    lowest = -jnp.inf if floating else jnp.iinfo(inputs.dtype).min
-    window, step = _windows(inputs, pool_size, strides, data_format)
-    return _pool(inputs, lowest, lax.max, window, step, padding)
-
-
-@array_op()
-def average_pool(
-    inputs: ArrayLike,
-    pool_size: Sizes,
-    strides: Sizes | None = None,
-    padding: str = "valid",
-    data_format: str | None = None,
-) -> Array:
-    """The mean of each window, of the elements inside the array; arguments as in `max_pool`."""
-    inputs = jnp.asarray(inputs)
-    window, step = _windows(inputs, pool_size, strides, data_format)
-    total = _pool(inputs, 0.0, lax.add, window, step, padding)
-    if padding.lower() == "valid":
-        return total / math.prod(window)
-    ones = jnp.ones([n if w != 1 else 1 for n, w in zip(inputs.shape, window, strict=True)])
-    return total / _pool(ones.astype(inputs.dtype), 0.0, lax.add, window, step, padding)
-
-
-def _windows(
-    inputs: Array, pool_size: Sizes, strides: Sizes | None, data_format: str | None
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    rank, first = _layout(inputs, data_format)
-    sizes = _sizes(pool_size, rank), _sizes(pool_size if strides is None else strides, rank)
-    window, step = ((1, 1, *each) if first else (1, *each, 1) for each in sizes)
-    return window, step
-
-
-def _pool(inputs: Array, start: Any, join: Any, window: Any, step: Any, padding: str) -> Array:
-    _check_padding(padding)
-    return lax.reduce_window(inputs, start, join, window, step, padding.upper())
-
-
-@array_op()
-def adaptive_average_pool(
-    inputs: ArrayLike, output_size: Sizes, data_format: str | None = None
-) -> Array:
-    """The means of windows that divide each spatial dimension into ``output_size`` parts."""
-    return _adaptive(inputs, output_size, data_format, jnp.mean)
-
-
-@array_op()
-def adaptive_max_pool(
-    inputs: ArrayLike, output_size: Sizes, data_format: str | None = None
-) -> Array:
-    """The maxima of windows that divide each spatial dimension into ``output_size`` parts."""
-    return _adaptive(inputs, output_size, data_format, jnp.max)
-
-
-def _adaptive(inputs: ArrayLike, output_size: Sizes, data_format: str | None, join: Any) -> Array:
-    """Window i of n reaches from floor(i size / n) to ceil((i + 1) size / n)."""
-    x = jnp.asarray(inputs)
-    rank, first = _layout(x, data_format)
-    for axis, count in enumerate(_sizes(output_size, rank), 2 if first else 1):
-        size = x.shape[axis]
-        edges = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
-        parts = [join(lax.slice_in_dim(x, a, b, axis=axis), axis) for a, b in edges]
-        x = jnp.stack(parts, axis)
-    return x
 
 
 # --- patches and blocks -------------------------------------------------------------------------
@@ -292,7 +219,8 @@ def unfold(
     x = jnp.asarray(x)
     if x.ndim != 4:
         raise ShapeError(f"ops.unfold takes (batch, channels, height, width), not {x.shape}.")
-    kernel, spread, border, step = (_sizes(v, 2) for v in (kernel_size, dilation, padding, stride))
+    kernel, spread, step = (_sizes(each, 2) for each in (kernel_size, dilation, stride))
+    border = _sizes(padding, 2, least=0)
     patches = lax.conv_general_dilated_patches(
         x, kernel, step, [(each, each) for each in border], rhs_dilation=spread
     )

@@ -18,7 +18,7 @@ from lamina.core import masking
 from lamina.core.errors import ShapeError
 from lamina.core.settings import settings
 from lamina.core.types import Array, ArrayLike
-from lamina.ops.targets import align_ranks as align_ranks
+from lamina.ops.ctc import losses as ctc_losses
 from lamina.ops.targets import align_targets, as_array, class_labels, mismatch, together
 
 F = TypeVar("F", bound=Callable[..., Array])
@@ -411,8 +411,6 @@ def ctc(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     Args:
         y_true: Labels, (batch, length), filled up with 0.
         y_pred: Logits, (batch, time, classes).
-
-    Graves et al., "Connectionist Temporal Classification" (2006), section 4.1, in logarithms.
     """
     labels, y_pred = jnp.asarray(y_true).astype(jnp.int32), as_array(y_pred)
     if labels.ndim != 2 or y_pred.ndim != 3 or len(labels) != len(y_pred):
@@ -421,27 +419,8 @@ def ctc(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
             met=f"y_true of shape {labels.shape}, y_pred of shape {y_pred.shape}",
             rule="(batch, length) labels and (batch, time, classes) logits",
         )
-    batch, length = labels.shape
-    never = -1e5  # finite, so that no gradient becomes NaN
-    states = jnp.zeros((batch, 2 * length + 1), jnp.int32).at[:, 1::2].set(labels)
-    emitted = jnp.take_along_axis(jax.nn.log_softmax(y_pred), states[:, None], axis=2)
-    before = jnp.pad(states, ((0, 0), (2, 0)))[:, :-2]
-    may_skip = (states != 0) & (states != before)
-
-    def shifted(x: Array, by: int) -> Array:
-        return jnp.pad(x, ((0, 0), (by, 0)), constant_values=never)[:, :-by]
-
-    def step(score: Array, emission: Array) -> tuple[Array, None]:
-        skipped = jnp.where(may_skip, shifted(score, 2), never)
-        score = jnp.logaddexp(jnp.logaddexp(score, shifted(score, 1)), skipped)
-        return score + emission, None
-
-    start = jnp.full(states.shape, never, y_pred.dtype).at[:, 0].set(0)
-    score, _ = jax.lax.scan(step, start, emitted.swapaxes(0, 1))
-    last = 2 * jnp.sum(labels != 0, axis=1)[:, None]
-    ends = jnp.take_along_axis(score, jnp.concatenate([last, jnp.maximum(last - 1, 0)], 1), 1)
-    ends = ends.at[:, 1].set(jnp.where(last[:, 0] > 0, ends[:, 1], never))
-    return -jax.nn.logsumexp(ends, axis=1)
+    frames = jnp.full(len(labels), y_pred.shape[1])
+    return ctc_losses(labels, y_pred, jnp.sum(labels != 0, axis=1), frames)
 
 
 FORMULAS: dict[str, Callable[..., Array]] = {

@@ -206,9 +206,12 @@ def cholesky(x: ArrayLike, upper: bool = False) -> Array:
 def cholesky_inverse(x: ArrayLike, upper: bool = False) -> Array:
     """The inverse of the matrix whose Cholesky factor is ``x``."""
     factor = as_floats(x)
-    identity = jnp.eye(factor.shape[-1], dtype=factor.dtype)
+    if factor.ndim < 2 or factor.shape[-1] != factor.shape[-2]:
+        what = f"ops.cholesky_inverse takes square matrices, not the shape {factor.shape}."
+        raise ShapeError(what)
+    identity = jnp.broadcast_to(jnp.eye(factor.shape[-1], dtype=factor.dtype), factor.shape)
     root = jsl.solve_triangular(factor, identity, lower=not upper)
-    return root @ root.T if upper else root.T @ root
+    return root @ root.mT if upper else root.mT @ root
 
 
 @array_op()
@@ -220,15 +223,51 @@ def lu_factor(x: ArrayLike) -> tuple[Array, Array]:
     return factor(as_floats(x))
 
 
-@array_op()
-def qr(x: ArrayLike, mode: str = "reduced") -> tuple[Array, Array]:
-    """Q with orthonormal columns and upper triangular R with x = Q R; "complete" squares Q."""
+def _matrix(name: str, x: Any) -> tuple[Any, Any, Any]:
+    """The batch, rows and columns of matrices: probes cannot tell the smaller of unknown sizes."""
+    if len(x.shape) < 2:
+        raise ShapeError(f"ops.{name} takes matrices, not the shape {x.shape}.")
+    return tuple(x.shape[:-2]), x.shape[-2], x.shape[-1]
+
+
+def _qr_shapes(x: Any, mode: str = "reduced") -> tuple[SymbolicTensor, SymbolicTensor]:
+    batch, rows, columns = _matrix("qr", x)
+    _check_mode(mode)
+    if None in (rows, columns):
+        raise ShapeError(
+            "ops.qr: the smaller size of these matrices is not known.",
+            met=f"shape {x.shape}",
+            rule="the last two sizes are known",
+        )
+    kept = rows if mode == "complete" else min(rows, columns)
+    shapes = (*batch, rows, kept), (*batch, kept, columns)
+    return SymbolicTensor(shapes[0], x.dtype), SymbolicTensor(shapes[1], x.dtype)
+
+
+def _check_mode(mode: str) -> None:
     if mode not in ("reduced", "complete"):
         raise ArgumentError(f"ops.qr: mode={mode!r} is none of 'reduced', 'complete'.")
+
+
+@array_op(shape=_qr_shapes)
+def qr(x: ArrayLike, mode: str = "reduced") -> tuple[Array, Array]:
+    """Q with orthonormal columns and upper triangular R with x = Q R; "complete" squares Q."""
+    _check_mode(mode)
     return tuple(jnp.linalg.qr(as_floats(x), mode))  # type: ignore[return-value]
 
 
-@array_op()
+def _svd_shapes(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    batch, rows, columns = _matrix("svd", x)
+    least = None if None in (rows, columns) else min(rows, columns)
+    values = SymbolicTensor((*batch, least), x.dtype)
+    if not compute_uv:
+        return values
+    left, right = (rows, columns) if full_matrices else (least, least)
+    shapes = (*batch, rows, left), (*batch, right, columns)
+    return SymbolicTensor(shapes[0], x.dtype), values, SymbolicTensor(shapes[1], x.dtype)
+
+
+@array_op(shape=_svd_shapes)
 def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """U, the singular values s, and Vᴴ with x = U diag(s) Vᴴ; only s without ``compute_uv``."""
     result = jnp.linalg.svd(as_floats(x), full_matrices, compute_uv)
@@ -249,8 +288,11 @@ def eigh(x: ArrayLike) -> tuple[Array, Array]:
 
 @array_op(2)
 def solve(a: ArrayLike, b: ArrayLike) -> Array:
-    """The x with a x = b."""
-    return jnp.linalg.solve(as_floats(a), as_floats(b))
+    """The x with a x = b, for vectors b, (..., n), or matrices, (..., n, k)."""
+    a, b = as_floats(a), as_floats(b)
+    if b.ndim == a.ndim - 1:
+        return jnp.linalg.solve(a, b[..., None])[..., 0]
+    return jnp.linalg.solve(a, b)
 
 
 @array_op(2)
@@ -268,9 +310,12 @@ def lstsq(a: ArrayLike, b: ArrayLike, rcond: float | None = None) -> Array:
 @array_op()
 def matrix_rank(x: ArrayLike, tol: float | None = None) -> Array:
     """How many singular values exceed ``tol``."""
+    if jnp.ndim(x) < 2:
+        raise ShapeError(f"ops.matrix_rank takes matrices, not the shape {jnp.shape(x)}.")
     return jnp.linalg.matrix_rank(as_floats(x), rtol=tol).astype("int32")
 
 
+@op
 def jvp(
     fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
 ) -> Any:

@@ -35,6 +35,11 @@ _MODULES = {
         threshold unfold
         """,
     "keras.src.ops.einops": "rearrange",
+    "keras.src.ops.image": """
+        affine_transform crop_images elastic_transform extract_patches gaussian_blur hsv_to_rgb
+        map_coordinates pad_images perspective_transform resize rgb_to_grayscale rgb_to_hsv
+        scale_and_translate sobel_edges ssim
+        """,
     "keras.src.activations.activations": "re_lu mish",
 }
 _CLASSES = {
@@ -43,22 +48,30 @@ _CLASSES = {
     "ifft2": "IFFT2", "irfft": "IRFFT", "isin": "IsIn", "istft": "ISTFT", "jvp": "JVP",
     "layer_normalization": "LayerNorm", "psnr": "PSNR", "re_lu": "ReLU", "rfft": "RFFT",
     "rms_normalization": "RMSNorm", "searchsorted": "SearchSorted", "stft": "STFT", "svd": "SVD",
+    "hsv_to_rgb": "HSVToRGB", "rgb_to_grayscale": "RGBToGrayscale", "rgb_to_hsv": "RGBToHSV",
+    "ssim": "SSIM",
 }  # fmt: skip
 _ARRAYS = frozenset(
     """
-    a abs_ angle array b beta bias bins choicelist condition condlist constant_values default
-    depthwise_kernel elems elements f false_fn fill_value gamma index indices init init_val inputs
-    kernel key loop_vars mask mean offset operands output pointwise_kernel pred predictions q query
-    branches scale segment_ids sorted_sequence start start_indices step stop target targets tensor
-    true_fn updates value values variable variance data weights x x1 x2 xs y atol rtol
+    a abs_ angle array b beta bias bins choicelist condition condlist constant_values coordinates
+    default depthwise_kernel elems elements end_points f false_fn fill_value gamma image1 image2
+    images index indices init init_val inputs kernel key loop_vars mask mean offset operands output
+    output_length pointwise_kernel pred predictions q query branches scale segment_ids
+    sequence_lengths sorted_sequence start start_indices start_points step stop target
+    target_length targets tensor transform translation true_fn updates value values variable
+    variance data weights x x1 x2 xs y atol rtol
     """.split()
 )
 _STORED = {
     "allclose": ("rtol", "atol"), "bincount": ("weights",), "diagonal": ("offset",),
     "histogram": ("bins",), "squareplus": ("b",), "trace": ("offset",), "trapezoid": ("x",),
-    "unique": ("fill_value",),
+    "unique": ("fill_value",), "affine_transform": ("fill_value",),
+    "elastic_transform": ("fill_value",), "map_coordinates": ("fill_value",),
+    "perspective_transform": ("fill_value",), "resize": ("fill_value",),
 }  # fmt: skip
 """Parameters that are no array of the call, for all that they are called like one."""
+_CALLED = {"rearrange": ("pattern", "axes_lengths"), "scale_and_translate": ("output_shape",)}
+"""Static parameters that Keras keeps among the arguments of the call."""
 
 
 def keras_name(op: str) -> tuple[str, str]:
@@ -96,14 +109,21 @@ def split_arguments(
     called: dict[str, Any] = {}
     config: dict[str, Any] = {}
     for key, value in bound.arguments.items():
+        in_call = any_symbolic([value]) or _is_array(function, key)
         if bound.signature.parameters[key].kind is inspect.Parameter.VAR_KEYWORD:
-            config.update(value)
-        elif any_symbolic([value]) or _is_array(function, key):
-            called[key] = value
+            (called if in_call else config).update(value)
         else:
-            config[key] = value
+            (called if in_call else config)[key] = value
     return called, config
 
 
+def positional(function: str, called: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Call arguments as ``(args, kwargs)``: all by position, but for names that are free."""
+    fixed = signature(OPS[function].plain).parameters  # type: ignore[attr-defined]
+    args = tuple(value for key, value in called.items() if key in fixed)
+    return args, {key: value for key, value in called.items() if key not in fixed}
+
+
 def _is_array(function: str, parameter: str) -> bool:
-    return parameter in _ARRAYS and parameter not in _STORED.get(function, ())
+    is_array = parameter in _ARRAYS and parameter not in _STORED.get(function, ())
+    return is_array or parameter in _CALLED.get(function, ())

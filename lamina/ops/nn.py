@@ -368,7 +368,8 @@ def dot_product_attention(
 
     Args:
         query: Shape (batch, length, heads, depth).
-        key, value: Shape (batch, positions, heads or a divisor of it, depth).
+        key, value: Shape (batch, positions, heads or a divisor of it, depth); the value may have
+            another depth.
         bias, mask: Broadcast to (batch, heads, length, positions); a false mask hides.
         scale: 1 / sqrt(depth) when left out.
         is_causal: Hide the positions after one's own.
@@ -376,7 +377,7 @@ def dot_product_attention(
         attn_logits_soft_cap: Keep logits below this by ``x / (1 + |x| / cap)``.
 
     Returns:
-        Shape of ``query``.
+        Shape of ``query``, with the depth of ``value``.
     """
     arrays = [jnp.asarray(x) for x in (query, key, value)]
     if any(x.ndim != 4 for x in arrays):
@@ -388,15 +389,18 @@ def dot_product_attention(
     query, key, value = (x.astype(jnp.result_type(*arrays)) for x in arrays)
     bias = None if bias is None else jnp.asarray(bias, query.dtype)
     mask = None if mask is None else jnp.asarray(mask, bool)
-    if attn_logits_soft_cap is None:
+    # XLA's own takes one depth only, and on a CPU no float16.
+    native = query.shape[-1] == value.shape[-1]
+    native &= query.dtype != jnp.float16 or jax.default_backend() != "cpu"
+    if attn_logits_soft_cap is None and (native or flash_attention):
         return jax.nn.dot_product_attention(
             query, key, value, bias, mask, scale=scale, is_causal=is_causal,
             implementation={True: "cudnn", False: "xla", None: None}[flash_attention],
         )  # fmt: skip
-    return _capped_attention(query, key, value, bias, mask, scale, is_causal, attn_logits_soft_cap)
+    return _attention(query, key, value, bias, mask, scale, is_causal, attn_logits_soft_cap)
 
 
-def _capped_attention(
+def _attention(
     query: Array,
     key: Array,
     value: Array,
@@ -404,14 +408,16 @@ def _capped_attention(
     mask: Any,
     scale: float | None,
     causal: bool,
-    cap: float,
+    cap: float | None,
 ) -> Array:
     factor = query.shape[-1] ** -0.5 if scale is None else scale
     repeats = query.shape[2] // key.shape[2]
     key, value = (jnp.repeat(x, repeats, 2) for x in (key, value))
-    logits = jnp.einsum("btnh,bsnh->bnts", query, key, preferred_element_type="float32")
+    wide = (x.astype(jnp.float32) if x.dtype == jnp.float16 else x for x in (query, key))
+    logits = jnp.einsum("btnh,bsnh->bnts", *wide, preferred_element_type="float32")
     logits = logits * factor if bias is None else logits * factor + bias
-    logits = logits / (1 + jnp.abs(logits) / cap)
+    if cap is not None:
+        logits = logits / (1 + jnp.abs(logits) / cap)
     seen = jnp.ones(logits.shape, bool) if mask is None else jnp.broadcast_to(mask, logits.shape)
     seen = jnp.tril(seen) if causal else seen
     logits = jnp.where(seen, logits, -0.7 * jnp.finfo("float32").max)

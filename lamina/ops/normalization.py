@@ -34,7 +34,9 @@ def moments(
 
 
 @array_op()
-def normalize(x: ArrayLike, axis: int = -1, order: int = 2, epsilon: float | None = None) -> Array:
+def normalize(
+    x: ArrayLike, axis: int | None = -1, order: int = 2, epsilon: float | None = None
+) -> Array:
     """x divided by its norm of this order along an axis, which counts as at least epsilon."""
     if not isinstance(order, int) or order < 1:
         raise ArgumentError(f"ops.normalize: order={order!r} is no int above 0.")

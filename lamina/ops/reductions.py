@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from lamina.core.errors import ArgumentError
+from lamina.core.errors import ArgumentError, ShapeError
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.types import Array, ArrayLike, DTypeLike
 from lamina.ops._rules import array_op, as_floats, as_numbers, axes_tuple, checked_axis
@@ -193,7 +193,7 @@ def top_k(x: ArrayLike, k: int, sorted: bool = True) -> tuple[Array, Array]:
     return tuple(jax.lax.top_k(jnp.asarray(x), k))  # type: ignore[return-value]
 
 
-@array_op(2)
+@array_op(2, shape=lambda targets, predictions, k: SymbolicTensor(targets.shape, "bool"))
 def in_top_k(targets: ArrayLike, predictions: ArrayLike, k: int) -> Array:
     """Whether fewer than ``k`` scores exceed that of the target class.
 
@@ -415,7 +415,7 @@ def nancumprod(x: ArrayLike, axis: int | None = None, dtype: DTypeLike = None) -
     return jnp.nancumprod(as_numbers(x), axis=_single(axis), dtype=dtype)
 
 
-def _single(axis: Any) -> int | None:
+def _single(axis: Any) -> Any:
     return axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
 
 
@@ -446,7 +446,23 @@ def nanpercentile(
 # --- segments -----------------------------------------------------------------------------------
 
 
-@array_op(2)
+def _segmented(
+    data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False
+) -> SymbolicTensor:
+    return SymbolicTensor((num_segments, *data.shape[1:]), data.dtype)
+
+
+def _segments(name: str, data: ArrayLike, ids: ArrayLike, *args: Any) -> Array:
+    if jnp.shape(data)[:1] != jnp.shape(ids)[:1]:
+        raise ShapeError(
+            f"ops.{name} takes a segment for each row.",
+            met=f"data of shape {jnp.shape(data)}, segment_ids of shape {jnp.shape(ids)}",
+            rule="the first sizes are equal",
+        )
+    return getattr(jax.ops, name)(data, ids, *args)
+
+
+@array_op(2, shape=_segmented)
 def segment_sum(
     data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> Array:
@@ -463,28 +479,28 @@ def segment_sum(
     >>> segment_sum([1, 2, 4], [0, 1, 0])
     Array([5, 2], dtype=int32)
     """
-    return jax.ops.segment_sum(data, segment_ids, num_segments, indices_are_sorted=sorted)
+    return _segments("segment_sum", data, segment_ids, num_segments, sorted)
 
 
-@array_op(2)
+@array_op(2, shape=_segmented)
 def segment_prod(
     data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> Array:
     """The products of the rows of each segment; arguments as in `segment_sum`."""
-    return jax.ops.segment_prod(data, segment_ids, num_segments, indices_are_sorted=sorted)
+    return _segments("segment_prod", data, segment_ids, num_segments, sorted)
 
 
-@array_op(2)
+@array_op(2, shape=_segmented)
 def segment_max(
     data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> Array:
     """The largest elements of each segment; arguments as in `segment_sum`."""
-    return jax.ops.segment_max(data, segment_ids, num_segments, indices_are_sorted=sorted)
+    return _segments("segment_max", data, segment_ids, num_segments, sorted)
 
 
-@array_op(2)
+@array_op(2, shape=_segmented)
 def segment_min(
     data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> Array:
     """The smallest elements of each segment; arguments as in `segment_sum`."""
-    return jax.ops.segment_min(data, segment_ids, num_segments, indices_are_sorted=sorted)
+    return _segments("segment_min", data, segment_ids, num_segments, sorted)

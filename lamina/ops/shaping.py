@@ -289,7 +289,8 @@ def _item(x: Any, key: Any) -> Any:
     key = tuple(key) if isinstance(key, list) else key
     parts = key if isinstance(key, tuple) else (key,)
     if not all(part is None or isinstance(part, (int, slice, EllipsisType)) for part in parts):
-        return evaluate_fitting(get_item.plain, x, key)
+        function: Any = get_item
+        return evaluate_fitting(function.plain, x, key)
 
     def shape(unknown: int) -> Shape:
         sizes = [unknown if size is None else size for size in x.shape]

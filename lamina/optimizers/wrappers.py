@@ -39,10 +39,9 @@ class LossScaleOptimizer(Optimizer):
         self.initial_scale = initial_scale
         self.dynamic_growth_steps = dynamic_growth_steps
         inner_optimizer.loss_scale_factor = None
-        self._own = [
-            self._make_variable("step_counter", (), "int32", 0),
-            self._make_variable("dynamic_scale", (), "float32", initial_scale),
-        ]
+        self.step_counter = self._make_variable("step_counter", (), "int32", 0)
+        self.dynamic_scale = self._make_variable("dynamic_scale", (), "float32", initial_scale)
+        self._own = [self.step_counter, self.dynamic_scale]
 
     @property
     def variables(self) -> list[Variable]:

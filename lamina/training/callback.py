@@ -221,9 +221,14 @@ def _flat(callbacks: Any) -> Iterable[Callback]:
 
 
 def _told(name: str) -> Callable[..., None]:
-    def tell(self: CallbackList, *args: Any, **kwargs: Any) -> None:
+    numbered = name.startswith("on_epoch") or "_batch_" in name
+
+    def tell(self: CallbackList, *given: Any, **named: Any) -> None:
+        # The callbacks of users read `logs` without asking whether there are any.
+        if len(given) == numbered and named.get("logs") is None:
+            named["logs"] = {}
         for callback in self.callbacks:
-            getattr(callback, name)(*args, **kwargs)
+            getattr(callback, name)(*given, **named)
 
     tell.__name__, tell.__doc__ = name, f"Tell all callbacks: `{name}`."
     return tell

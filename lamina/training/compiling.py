@@ -12,7 +12,7 @@ from lamina.core.errors import ArgumentError, DTypeError, ShapeError, describe_v
 from lamina.core.naming import to_snake_case
 from lamina.core.types import Array, Nest
 from lamina.losses import Loss
-from lamina.ops.formulas import align_ranks
+from lamina.ops.targets import align_ranks
 from lamina.training.outputs import Outputs
 
 ACCURACY = ("accuracy", "acc")

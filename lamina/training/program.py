@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import binding, calling, nest
+from lamina.core.compiled import keeps_batch_size
 from lamina.core.errors import ArgumentError, LaminaError, StateError
 from lamina.core.fingerprint import ByIdentity, structure
 from lamina.core.symbolic import SymbolicTensor
@@ -224,7 +225,8 @@ def prepare(model: Any, kind: Kind, batch: Batch) -> None:
         part is not None and not part.built for part in (loss, metrics)
     )
     if pending or not structure(model).built:
-        specs = nest.map_structure(_symbolic, batch.x)
+        rows = keeps_batch_size(model)
+        specs = nest.map_structure(lambda x: _symbolic(x, rows), batch.x)
         try:
             outputs = calling.describe_only(model, (specs,), {})
         except LaminaError:
@@ -237,8 +239,10 @@ def prepare(model: Any, kind: Kind, batch: Batch) -> None:
         _build_optimizer(model)
 
 
-def _symbolic(x: Any) -> Any:
-    return None if x is None else SymbolicTensor((None, *x.shape[1:]), _dtype(x))
+def _symbolic(x: Any, rows: bool) -> Any:
+    if x is None:
+        return None
+    return SymbolicTensor(x.shape if rows else (None, *x.shape[1:]), _dtype(x))
 
 
 def _dtype(x: Any) -> Any:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from lamina.core import binding, masking, nest
 from lamina.core.errors import ArgumentError, ShapeError, StateError
 from lamina.core.types import Array, Nest
+from lamina.core.variable import read_all
 from lamina.training.state import TrainState, pairs, variables_of
 
 
@@ -91,7 +92,7 @@ def compute(
             rows = nest.flatten(batch.x)[0].shape[0]
             count = rows if batch.real is None else jnp.sum(batch.real)
             model.loss_tracker.update_state(jax.lax.stop_gradient(loss), sample_weight=count)
-        logs = model.compute_metrics(batch.x, batch.y, seen, batch.weight)
+        logs = read_all(model.compute_metrics(batch.x, batch.y, seen, batch.weight))
         non_trainable = [trace.values[v] for v in variables.non_trainable]
         metrics = [trace.values[v] for v in variables.metrics]
     return loss, (non_trainable, metrics, logs)
@@ -163,7 +164,7 @@ def predict_step(
     """The outputs for a batch."""
     variables = variables_of(model, "predict")
     with binding.bind(pairs(variables, state), training=False) as trace:
-        outputs = model(batch.x, training=False)
+        outputs = read_all(model(batch.x, training=False))
         if facts is not None:
             facts.rowwise &= all(v.dtype == "uint32" for v in trace.written)
         non_trainable = [trace.values[v] for v in variables.non_trainable]

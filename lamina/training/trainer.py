@@ -13,6 +13,7 @@ from lamina.core.errors import ArgumentError, StateError
 from lamina.core.settings import settings
 from lamina.core.tracebacks import folded
 from lamina.core.types import Array, Config, Nest
+from lamina.core.variable import read_all
 from lamina.metrics import Mean
 from lamina.training import loop, program
 from lamina.training import step as steps
@@ -211,7 +212,7 @@ class Trainer:
         """The metrics as they stand, by name in logs."""
         logs: dict[str, Any] = {}
         for name, metric in self._named_metrics():
-            result = metric.result()
+            result = read_all(metric.result())
             logs |= result if isinstance(result, dict) else {name: result}
         return logs
 

@@ -120,7 +120,6 @@ def test_shapes_are_checked():
 def test_nests():
     nested = {"b": [1, (2, None)], "a": 3}
     assert nest.flatten(nested) == [3, 1, 2, None]
-    assert nest.pack_like(nested, [1, 2, 3, 4]) == {"a": 1, "b": [2, (3, 4)]}
     assert nest.is_nested([]) is True
     assert nest.is_nested(None) is False
 

@@ -17,16 +17,23 @@ from lamina.layers import Input
 
 keras = pytest.importorskip("keras")
 
+RECURRENT = ("SimpleRNN", "LSTM", "GRU")
+"""Keras moves the generator of these layers at inference, too, for masks that it does not use. Ours
+stays: a layer can be called inside jax.jit, which could not write it back."""
+
 
 def pair(row: LayerRow, **more: Any) -> tuple[Any, Any]:
     """The layer in both libraries, built, with the same weights that are not all 0 or 1."""
     ours = row.make(name="layer", **more)
     theirs = getattr(keras.layers, row.name)(**row.arguments, name="layer", **more)
-    ours(row.inputs)
-    theirs(row.inputs)
+    ours(*row.args())
+    theirs(*row.args())
     weights = [_weight(i, v) for i, v in enumerate(theirs.weights)]
     ours.set_weights(weights)
     theirs.set_weights(weights)
+    for a, b in zip(ours.variables, theirs.variables, strict=True):
+        if a.name == "seed_generator_state":
+            a.assign(np.asarray(b.value))  # see RECURRENT
     return ours, theirs
 
 
@@ -54,15 +61,16 @@ each_mode = pytest.mark.parametrize(("row", "mode"), CASES, ids=str)
 @each_mode
 def test_values_losses_and_state(row: LayerRow, mode: dict[str, bool]) -> None:
     ours, theirs = pair(row)
-    inputs = row.map(jnp.asarray)
+    inputs = row.args(row.map(jnp.asarray))
     mine, keras_own = (
-        layer.stateless_call(*split(layer), inputs, **mode) for layer in (ours, theirs)
+        layer.stateless_call(*split(layer), *inputs, **mode) for layer in (ours, theirs)
     )
     assert_allclose(mine[0], keras_own[0], atol=1e-5)
     assert mine[0].dtype == keras_own[0].dtype
-    for a, b in zip(mine[1], keras_own[1], strict=True):
-        assert_allclose(a, b, atol=1e-5)
-    ours(inputs), theirs(inputs)
+    if row.name not in RECURRENT or mode or not row.random:
+        for a, b in zip(mine[1], keras_own[1], strict=True):
+            assert_allclose(a, b, atol=1e-5)
+    ours(*inputs), theirs(*inputs)
     assert_allclose(ours.losses, theirs.losses, rtol=1e-5)
 
 
@@ -74,7 +82,7 @@ def test_gradients(row: LayerRow, mode: dict[str, bool]) -> None:
         trainable, rest = split(layer)
 
         def loss(trainable: Any, inputs: Any) -> Any:
-            outputs, _ = layer.stateless_call(trainable, rest, inputs, **mode)
+            outputs, _ = layer.stateless_call(trainable, rest, *row.args(inputs), **mode)
             return jnp.sum(jnp.sin(outputs))
 
         if row.floats or row.several:
@@ -100,7 +108,10 @@ def test_weights_have_the_same_order_names_and_paths(row: LayerRow) -> None:
 def test_configs_are_equal(row: LayerRow) -> None:
     ours = row.make(name="layer")
     theirs = getattr(keras.layers, row.name)(**row.arguments, name="layer")
-    mine = json.dumps(registry.serialize(ours))
+    config = registry.serialize(ours)
+    if row.name == "SimpleRNN":
+        assert config["config"].pop("seed") == 3  # which Keras forgets
+    mine = json.dumps(config)
     keras_own = json.dumps(keras.saving.serialize_keras_object(theirs))
     assert rounded(mine) == rounded(keras_own)
 
@@ -116,11 +127,11 @@ def test_configs_travel_both_ways(row: LayerRow) -> None:
     there = keras.saving.deserialize_keras_object(json.loads(json.dumps(registry.serialize(ours))))
     back = registry.deserialize(json.loads(json.dumps(keras.saving.serialize_keras_object(theirs))))
     weights = ours.get_weights()
-    expected = np.asarray(ours(row.inputs))
+    expected = np.asarray(ours(*row.args()))
     for layer in (there, back):
         if weights:
             layer.set_weights(weights)
-        assert_allclose(layer(row.inputs), expected, atol=1e-5)
+        assert_allclose(layer(*row.args()), expected, atol=1e-5)
 
 
 @each_layer
@@ -133,10 +144,10 @@ def test_output_shapes(row: LayerRow) -> None:
         tensor = [keras.KerasTensor(s, x.dtype.name) for s, x in _pairs(shapes, row)]
         inputs = [Input(batch_shape=s, dtype=x.dtype) for s, x in _pairs(shapes, row)]
         try:
-            wanted = theirs(tensor if row.several else tensor[0]).shape
+            wanted = theirs(*row.args(tensor if row.several else tensor[0])).shape
         except (ValueError, TypeError):
             continue  # a weight's size depends on what is unknown here
-        found = ours(inputs if row.several else inputs[0]).shape
+        found = ours(*row.args(inputs if row.several else inputs[0])).shape
         # Ours may know more: None meets 5 gives 5, where Keras says None.
         assert all(a == b or b is None for a, b in zip(found, wanted, strict=True))
         assert len(found) == len(wanted)
@@ -152,7 +163,7 @@ def _pairs(shapes: Any, row: LayerRow) -> list[tuple[Any, np.ndarray]]:
 @each_layer
 def test_policies(row: LayerRow, policy: str) -> None:
     ours, theirs = pair(row, dtype=policy)
-    mine, keras_own = ours(row.inputs), theirs(row.inputs)
+    mine, keras_own = ours(*row.args()), theirs(*row.args())
     assert mine.dtype == keras_own.dtype
     assert [v.dtype for v in ours.weights] == [v.dtype for v in theirs.weights]
     a, b = (np.asarray(each).astype("float32") for each in (mine, keras_own))
@@ -164,13 +175,12 @@ RANDOM = [row for row in LAYERS if row.random]
 
 @pytest.mark.parametrize("row", RANDOM, ids=str)
 def test_random_layers_draw_the_same_numbers(row: LayerRow) -> None:
-    ours = row.make()
-    theirs = getattr(keras.layers, row.name)(**row.arguments)
+    ours, theirs = pair(row)
     for _ in range(3):
-        mine, keras_own = ours(row.inputs, training=True), theirs(row.inputs, training=True)
+        mine, keras_own = ours(*row.args(), training=True), theirs(*row.args(), training=True)
         assert_array_equal(np.asarray(mine) == 0, np.asarray(keras_own) == 0)
         assert_allclose(mine, keras_own, rtol=1e-6, atol=1e-6)
-    assert not np.allclose(mine, row.inputs)
+    assert not np.allclose(mine, ours(*row.args()))
 
 
 def _mask(x: np.ndarray, seed: int) -> np.ndarray:
@@ -186,6 +196,9 @@ def test_computed_masks(row: LayerRow) -> None:
     inputs = row.map(jnp.asarray)
     leaves = inputs if row.several else [inputs]
     masks = [jnp.asarray(_mask(x, seed)) for seed, x in enumerate(leaves)]
+    if row.apart:
+        assert_array_equal(*(each.compute_mask(leaves[0], masks[0]) for each in (ours, theirs)))
+        return
     if len({x.ndim for x in leaves}) > 1:
         masks = [None] * len(masks)
     for given in (masks, [None, *masks[1:]]) if row.several else masks:

@@ -36,11 +36,11 @@ def test_from_config_of_get_config(row: LayerRow) -> None:
 @each_layer
 def test_build_config_makes_the_weights(row: LayerRow) -> None:
     layer = row.make()
-    expected = np.asarray(layer(row.inputs))
+    expected = np.asarray(layer(*row.args()))
     rebuilt = deserialize(json.loads(json.dumps(serialize(layer))))
     assert [v.shape for v in rebuilt.weights] == [v.shape for v in layer.weights]
     rebuilt.set_weights(layer.get_weights())
-    assert_array_equal(rebuilt(row.inputs), expected)
+    assert_array_equal(rebuilt(*row.args()), expected)
 
 
 @each_layer

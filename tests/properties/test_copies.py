@@ -27,12 +27,12 @@ WAYS = {"clone": clone, "deepcopy": copy.deepcopy,
 @each_layer
 def test_copies(row: LayerRow, way: Callable[[Any], Any]) -> None:
     layer = row.make()
-    expected = np.asarray(layer(row.inputs))
+    expected = np.asarray(layer(*row.args()))
     twin = way(layer)
     assert type(twin) is type(layer)
     assert twin.get_config() == layer.get_config()
-    assert_array_equal(twin(row.inputs), expected)
+    assert_array_equal(twin(*row.args()), expected)
     assert jax.tree.structure(twin) == jax.tree.structure(layer)
     assert not {id(v) for v in twin.variables} & {id(v) for v in layer.variables}
     layer.set_weights([w + 1 for w in layer.get_weights()])
-    assert_array_equal(twin(row.inputs), expected)
+    assert_array_equal(twin(*row.args()), expected)

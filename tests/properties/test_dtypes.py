@@ -19,21 +19,22 @@ POLICIES = {
 def test_policy(row: LayerRow, policy: str) -> None:
     stored, computed = POLICIES[policy]
     layer = row.make(dtype=policy)
-    output = layer(row.inputs)
+    output = layer(*row.args())
     assert output.dtype == computed
     assert {v.dtype for v in layer.weights} <= {stored}
-    symbolic = row.make(dtype=policy)(row.map(lambda x: Input(x.shape[1:], dtype=x.dtype)))
+    inputs = row.map(lambda x: Input(x.shape[1:], dtype=x.dtype))
+    symbolic = row.make(dtype=policy)(*row.args(inputs))
     assert symbolic.dtype == computed
-    assert layer(row.inputs, training=True).dtype == computed
+    assert layer(*row.args(), training=True).dtype == computed
 
 
 @each_layer
 def test_half_precision_is_near_full_precision(row: LayerRow) -> None:
     full, half = row.make(), row.make(dtype="mixed_bfloat16")
-    expected = np.asarray(full(row.inputs))
-    half(row.inputs)
+    expected = np.asarray(full(*row.args()))
+    half(*row.args())
     half.set_weights(full.get_weights())
-    assert_allclose(half(row.inputs).astype("float32"), expected, atol=0.1, rtol=0.1)
+    assert_allclose(half(*row.args()).astype("float32"), expected, atol=0.1, rtol=0.1)
 
 
 @each_layer

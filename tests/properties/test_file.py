@@ -18,9 +18,9 @@ from lamina.saving import load_model
 def test_save_and_load(row: LayerRow, tmp_path: Path) -> None:
     inputs = row.map(lambda x: Input(x.shape[1:], dtype=x.dtype))
     layer = row.make(name="tested")
-    model = Model(inputs, layer(inputs))
+    model = Model(inputs, layer(*row.args(inputs)))
     if row.random:
-        layer(row.inputs, training=True)  # the seed's state moves on
+        layer(*row.args(), training=True)  # the seed's state moves on
     layer.set_weights([w + 0.1 for w in layer.get_weights()])
     expected = np.asarray(model(row.inputs))
     model.save(tmp_path / "model.keras")
@@ -30,7 +30,7 @@ def test_save_and_load(row: LayerRow, tmp_path: Path) -> None:
     for a, b in zip(twin.variables, layer.variables, strict=True):
         assert_array_equal(a.value, b.value)
     assert_array_equal(loaded(row.inputs), expected)
-    noisy, again = (each(row.inputs, training=True) for each in (layer, twin))
+    noisy, again = (each(*row.args(), training=True) for each in (layer, twin))
     assert_array_equal(noisy, again)
 
 

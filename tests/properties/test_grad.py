@@ -10,19 +10,19 @@ from numpy.testing import assert_allclose
 from lamina.core.pytree import value_and_grad
 
 
-def loss(layer, x, **kwargs):
-    return jnp.sum(jnp.sin(layer(x, **kwargs)))
+def loss(layer, *inputs, **kwargs):
+    return jnp.sum(jnp.sin(layer(*inputs, **kwargs)))
 
 
 @each_layer
 def test_by_weights_equals_the_stateless_form(row: LayerRow) -> None:
     layer = row.make()
-    layer(row.inputs)
-    value, grads = value_and_grad(loss)(layer, row.inputs)
+    layer(*row.args())
+    value, grads = value_and_grad(loss)(layer, *row.args())
     rest = [v.value for v in layer.non_trainable_variables]
 
     def pure(params):
-        outputs, _ = layer.stateless_call(params, rest, row.inputs)
+        outputs, _ = layer.stateless_call(params, rest, *row.args())
         return jnp.sum(jnp.sin(outputs))
 
     params = [v.value for v in layer.trainable_variables]
@@ -37,7 +37,7 @@ def test_by_inputs_equals_differences(row: LayerRow) -> None:
     if not row.floats:
         pytest.skip("of one float input only")
     layer = row.make()
-    layer(row.inputs)
+    layer(*row.args())
     gradient = np.asarray(jax.grad(lambda x: loss(layer, x))(jnp.asarray(row.inputs)))
     direction = np.random.default_rng(0).normal(size=row.inputs.shape).astype("float32")
     step = 1e-2
@@ -49,9 +49,9 @@ def test_by_inputs_equals_differences(row: LayerRow) -> None:
 @each_layer
 def test_training_writes_state_back(row: LayerRow) -> None:
     layer = row.make()
-    layer(row.inputs)
+    layer(*row.args())
     before = [np.asarray(v.value) for v in layer.non_trainable_variables]
-    value_and_grad(lambda layer, x: loss(layer, x, training=True))(layer, row.inputs)
+    value_and_grad(lambda layer, *x: loss(layer, *x, training=True))(layer, *row.args())
     after = [np.asarray(v.value) for v in layer.non_trainable_variables]
     changed = any((a != b).any() for a, b in zip(before, after, strict=True))
-    assert changed == bool(before)
+    assert changed == (row.random or row.name == "BatchNormalization")

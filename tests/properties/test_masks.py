@@ -14,16 +14,17 @@ from lamina.layers import Input
 class Marked(Layer):
     """Gives its input a mask, and a layer's output and mask."""
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer, row: LayerRow) -> None:
         super().__init__()
         self.layer = layer
+        self.args = row.args
 
     def call(self, inputs):
         several = isinstance(inputs, list)
         marked = [x + 0 for x in (inputs if several else [inputs])]
         for x in marked:
             set_mask(x, jnp.ones(x.shape[:-1], bool).at[..., -1].set(False))
-        output = self.layer(marked if several else marked[0])
+        output = self.layer(*self.args(marked if several else marked[0]))
         mask = get_mask(output)
         return (output, jnp.zeros(())) if mask is None else (output, mask)
 
@@ -37,13 +38,13 @@ def test_described_and_called_alike(row: LayerRow) -> None:
         pytest.skip("has its own rule for masks")
     with warnings.catch_warnings():
         warnings.simplefilter("error" if layer.supports_masking else "ignore")
-        _, mask = Marked(layer)(row.inputs)
+        _, mask = Marked(layer, row)(row.inputs)
     inputs = row.map(lambda x: Input(x.shape[1:], dtype=x.dtype))
     for x in inputs if row.several else [inputs]:
         x.symbolic_mask = Input(x.shape[1:-1], dtype="bool")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        symbolic = row.make()(inputs)
+        symbolic = row.make()(*row.args(inputs))
     described = symbolic.symbolic_mask
     assert (mask.ndim > 0) == (described is not None)
     if described is not None:

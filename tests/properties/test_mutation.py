@@ -11,31 +11,31 @@ CHANGING = [row for row in LAYERS if row.change]
 @pytest.mark.parametrize("row", CHANGING, ids=str)
 def test_attributes(row: LayerRow) -> None:
     layer, fresh = row.make(), row.make()
-    before = np.asarray(layer(row.inputs))
-    fresh.build(row.map(lambda x: x.shape))
+    before = np.asarray(layer(*row.args()))
+    fresh.build(*row.args(row.map(lambda x: x.shape)))
     fresh.set_weights(layer.get_weights())
     for name, value in row.change.items():
         setattr(layer, name, value)
         setattr(fresh, name, value)
-    after = np.asarray(layer(row.inputs))
+    after = np.asarray(layer(*row.args()))
     assert before.shape != after.shape or not np.allclose(before, after)
-    assert_allclose(after, fresh(row.inputs), rtol=1e-6)
+    assert_allclose(after, fresh(*row.args()), rtol=1e-6)
 
 
 @each_layer
 def test_weights(row: LayerRow) -> None:
     layer = row.make()
-    layer(row.inputs)
+    layer(*row.args())
     layer.set_weights([w * 0 + 0.5 for w in layer.get_weights()])
     fresh = row.make()
-    fresh.build(row.map(lambda x: x.shape))
+    fresh.build(*row.args(row.map(lambda x: x.shape)))
     fresh.set_weights(layer.get_weights())
-    assert_allclose(layer(row.inputs), fresh(row.inputs), rtol=1e-6)
+    assert_allclose(layer(*row.args()), fresh(*row.args()), rtol=1e-6)
 
 
 @each_layer
 def test_policy(row: LayerRow) -> None:
     layer = row.make()
-    layer(row.inputs)
+    layer(*row.args())
     layer.dtype_policy = "mixed_bfloat16"
-    assert layer(row.inputs).dtype == "bfloat16"
+    assert layer(*row.args()).dtype == "bfloat16"

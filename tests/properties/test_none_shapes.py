@@ -18,7 +18,7 @@ def described(row: LayerRow, known: Any) -> Any:
         lambda x: Input(batch_shape=[n if known(i, x) else None for i, n in enumerate(x.shape)],
                         dtype=x.dtype)
     )  # fmt: skip
-    return layer(inputs)
+    return layer(*row.args(inputs))
 
 
 def agrees(symbolic: Any, real: Any) -> bool:
@@ -28,14 +28,14 @@ def agrees(symbolic: Any, real: Any) -> bool:
 
 @each_layer
 def test_unknown_batch(row: LayerRow) -> None:
-    symbolic, real = described(row, lambda i, x: i > 0), row.make()(row.inputs)
+    symbolic, real = described(row, lambda i, x: i > 0), row.make()(*row.args())
     assert agrees(symbolic, real)
     assert symbolic.shape == (None, *real.shape[1:])
 
 
 @each_layer
 def test_all_known(row: LayerRow) -> None:
-    symbolic, real = described(row, lambda i, x: True), row.make()(row.inputs)
+    symbolic, real = described(row, lambda i, x: True), row.make()(*row.args())
     assert agrees(symbolic, real)
     assert symbolic.shape == real.shape
 
@@ -47,14 +47,15 @@ def test_only_the_last_axis_known(row: LayerRow) -> None:
     except ShapeError as error:  # a weight's size depends on an axis that is unknown here
         assert "not known" in str(error) or "unknown" in str(error)
     else:
-        assert agrees(symbolic, row.make()(row.inputs))
+        assert agrees(symbolic, row.make()(*row.args()))
 
 
 @each_layer
 def test_compute_output_shape(row: LayerRow) -> None:
     layer = row.make()
     shapes = row.map(lambda x: (None, *x.shape[1:]))
-    assert layer.compute_output_shape(shapes) == (None, *row.make()(row.inputs).shape[1:])
+    expected = (None, *row.make()(*row.args()).shape[1:])
+    assert layer.compute_output_shape(*row.args(shapes)) == expected
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "first axis unknown"])

@@ -9,12 +9,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 @each_layer
 def test_flatten_and_unflatten(row: LayerRow) -> None:
     layer = row.make()
-    expected = layer(row.inputs)
+    expected = layer(*row.args())
     leaves, structure = jax.tree.flatten(layer)
     assert len(leaves) == len(layer.variables)
     view = jax.tree.unflatten(structure, leaves)
     assert type(view) is type(layer)
-    assert_array_equal(view(row.inputs), expected)
+    assert_array_equal(view(*row.args()), expected)
     assert jax.tree.structure(view) == structure
 
 
@@ -22,7 +22,7 @@ def test_flatten_and_unflatten(row: LayerRow) -> None:
 def test_layers_built_alike_have_equal_structures(row: LayerRow) -> None:
     layers = [row.make(), row.make()]
     for layer in layers:
-        layer(row.inputs)
+        layer(*row.args())
     first, second = map(jax.tree.structure, layers)
     assert first == second
     assert hash(first) == hash(second)
@@ -31,16 +31,16 @@ def test_layers_built_alike_have_equal_structures(row: LayerRow) -> None:
 @each_layer
 def test_a_view_is_apart_from_the_layer(row: LayerRow) -> None:
     layer = row.make()
-    expected = layer(row.inputs)
-    jax.tree.map(np.zeros_like, layer)(row.inputs)
-    assert_array_equal(layer(row.inputs), expected)
+    expected = layer(*row.args())
+    jax.tree.map(np.zeros_like, layer)(*row.args())
+    assert_array_equal(layer(*row.args()), expected)
 
 
 @each_layer
 def test_split_and_merge(row: LayerRow) -> None:
     layer = row.make()
-    expected = layer(row.inputs)
+    expected = layer(*row.args())
     params, rest = layer.split()
     assert len(params) == len(layer.trainable_variables)
-    assert_allclose(layer.merge(params, rest)(row.inputs), expected)
+    assert_allclose(layer.merge(params, rest)(*row.args()), expected)
     assert all(array.dtype == "float32" for array in params.values())

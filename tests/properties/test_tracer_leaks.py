@@ -10,12 +10,12 @@ from catalogue_ops import OpRow, each_op
 @each_layer
 def test_no_leaks(row: LayerRow, training: bool) -> None:
     layer = row.make()
-    layer(row.inputs)
+    layer(*row.args())
     arrays = [[v.value for v in layer.trainable_variables],
               [v.value for v in layer.non_trainable_variables]]  # fmt: skip
     with jax.checking_leaks():
-        jax.jit(lambda a, b, x: layer.stateless_call(a, b, x, training=training))(
-            *arrays, row.inputs
+        jax.jit(lambda a, b, *x: layer.stateless_call(a, b, *x, training=training))(
+            *arrays, *row.args()
         )
     for variable in layer.variables:
         assert not isinstance(variable.value, jax.core.Tracer)
@@ -24,10 +24,10 @@ def test_no_leaks(row: LayerRow, training: bool) -> None:
 @each_layer
 def test_a_first_call_inside_jit_leaves_no_tracers(row: LayerRow) -> None:
     layer = row.make()
-    jax.jit(lambda x: layer(x))(row.inputs)
+    jax.jit(lambda *x: layer(*x))(*row.args())
     for variable in layer.variables:
         assert not isinstance(variable.value, jax.core.Tracer)
-    layer(row.inputs)
+    layer(*row.args())
 
 
 @each_op
