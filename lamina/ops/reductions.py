@@ -220,7 +220,12 @@ def digitize(x: ArrayLike, bins: ArrayLike) -> Array:
     return jnp.digitize(x, bins).astype("int32")
 
 
-@array_op()
+def _counts(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Any:
+    kind = "int32" if weights is None else jnp.asarray(0, weights.dtype).dtype
+    return SymbolicTensor((*x.shape[:-1], minlength or None), kind)
+
+
+@array_op(shape=_counts)
 def bincount(
     x: ArrayLike, weights: ArrayLike = None, minlength: int = 0, sparse: bool = False
 ) -> Array:
