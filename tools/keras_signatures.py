@@ -1,10 +1,10 @@
 """Compare the signatures of Lamina with those of Keras, and write docs/compatibility.md.
 
     python tools/keras_signatures.py                    # writes docs/compatibility.md
-    python tools/keras_signatures.py --facts FILE       # takes the facts anew from a listing of Keras
+    python tools/keras_signatures.py --facts FILE       # takes the facts anew from such a list
 
 The facts are in tests/keras_signatures.json: for each public name its parameters, and for classes
-their public members. A parameter is written as Python does, `axis=-1`; None stands for no signature.
+their public members. A parameter is written as in Python, `axis=-1`; None: it has no signature.
 """
 
 import argparse
