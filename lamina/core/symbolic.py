@@ -49,6 +49,8 @@ class SymbolicTensor:
         self.dtype = standardize_dtype(dtype)
         self.sparse = bool(sparse)
         self.ragged = bool(ragged)
+        self.ragged_rank = ragged_rank
+        self.row_splits_dtype = row_splits_dtype
         self.name = name or auto_name("keras_tensor")
         self.record: tuple[Any, int, int] | None = None
         """``(operation, number of the node, number of the output)`` that it came from."""
