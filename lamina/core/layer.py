@@ -88,6 +88,8 @@ class Layer(Weights, Operation):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _building(cls.__dict__["build"])  # type: ignore[method-assign]
+        if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
+            cls.supports_masking = True
         pytree.register(cls)
 
     # --- what a subclass defines ----------------------------------------------------------------

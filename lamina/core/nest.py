@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+from lamina.core.errors import ShapeError
 from lamina.core.types import Nest
 
 
@@ -48,6 +49,14 @@ def map_structure(function: Callable[..., Any], structure: Nest, *others: Nest) 
 def is_nested(structure: Any) -> bool:
     """Whether a value is a list, tuple, dict or other container, not a leaf."""
     return not is_leaf(structure) and not jax.tree_util.all_leaves([structure])
+
+
+def pack_like(structure: Nest, leaves: list[Any]) -> Nest:
+    """``leaves`` arranged as ``structure`` is."""
+    treedef = flatten_with(structure)[1]
+    if treedef.num_leaves != len(leaves):
+        raise ShapeError(f"{len(leaves)} values cannot fill {treedef.num_leaves} places.")
+    return unflatten(treedef, leaves)
 
 
 def is_shape(value: Any) -> bool:
