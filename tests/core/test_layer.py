@@ -395,3 +395,20 @@ def test_a_layer_that_computes_masks_supports_them(recwarn):
     x = layers.Masking()(np.float32([[[1], [0], [1], [0]]]))
     assert layers.GlobalAveragePooling1D()(Halves()(x)).tolist() == [[1.0]]
     assert not recwarn.list
+
+
+def test_a_build_may_call_that_of_the_base_class():
+    class Around(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = layers.Dense(2)
+
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.shift = self.add_weight((2,), "ones")
+
+        def call(self, x):
+            return self.inner(x) + self.shift
+
+    assert keras.Sequential([Around()])(X).shape == (2, 2)
+    assert len(Around()(keras.Input((3,))).shape) == 2
