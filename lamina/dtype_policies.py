@@ -36,7 +36,7 @@ class QuantizedDTypePolicy(DTypePolicy):
             raise ArgumentError(f"Invalid quantization mode {mode!r}.", rule=f"one of {MODES}")
         if mode == "int8" and self.compute_dtype == "float16":
             raise ArgumentError(
-                "Quantization mode 'int8' doesn't work well with compute_dtype='float16'.",
+                "Weights in int8 cannot be computed with in float16.",
                 rule="scales of int8 weights overflow in float16",
                 fix="use bfloat16 or float32",
             )
@@ -169,7 +169,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping[str, DTypePolicy]):
         if isinstance(default_policy, DTypePolicyMap):
             raise ArgumentError("`default_policy` cannot be a `DTypePolicyMap`.")
         if policy_map is not None and not isinstance(policy_map, dict):
-            raise DTypeError(f"If specified, `policy_map` must be a dict. Not {policy_map!r}.")
+            raise DTypeError(f"A policy_map is a dict of policies by path, not {policy_map!r}.")
         self._default = None if default_policy is None else get(default_policy)
         self._policies: dict[str, DTypePolicy] = {}
         self.update(policy_map or {})

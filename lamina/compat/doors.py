@@ -256,7 +256,7 @@ def _take_initial_weight(original: Any, self: Any, *args: Any, **kwargs: Any) ->
     variable = original(self, *args, **kwargs)
     waiting = getattr(self._lamina, "initial_weights", None)
     if waiting:
-        array = waiting.pop(0)
+        array = waiting[0]
         if np.shape(array) != variable.shape:
             raise ShapeError(
                 f"{self._who()}: an array in `weights` does not fit '{variable.name}'.",
@@ -264,6 +264,7 @@ def _take_initial_weight(original: Any, self: Any, *args: Any, **kwargs: Any) ->
                 rule="weights are given in the order of get_weights()",
             )
         variable._initializer = lambda shape, dtype=None: array
+        del waiting[0]
     return variable
 
 

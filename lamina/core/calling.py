@@ -63,7 +63,7 @@ def _check_positional(layer: Any, args: tuple[Any, ...]) -> None:
         if isinstance(value, (bool, int, float, str)):
             name = (call_signature(layer).names + ["..."] * len(args))[place]
             raise ArgumentError(
-                f"{layer._who()}: Only input tensors may be passed as positional arguments.",
+                f"{layer._who()} takes arrays by position, and everything else by name.",
                 met=repr(value),
                 fix=f"write it with its name: {name}={value!r}",
             )

@@ -110,7 +110,7 @@ class DTypePolicy(Configurable):
     def __init__(self, name: str | None = None) -> None:
         name = default_policy().name if name is None else name
         if not isinstance(name, str):
-            raise DTypeError(f"'name' must be a string, such as 'mixed_float16', not {name!r}.")
+            raise DTypeError(f"A policy has a name as 'mixed_float16', not {name!r}.")
         self.name = name
         if name.startswith("mixed_"):
             self.compute_dtype = name.removeprefix("mixed_")

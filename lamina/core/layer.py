@@ -402,10 +402,10 @@ class Layer(Weights, Operation):
         """Refuse a parameter of ``build`` that stands for no argument of ``call``."""
         rule = "build() takes the shapes of call()'s arguments x and y as x_shape and y_shape"
         if not name.endswith("_shape"):
-            what = f"argument `{name}`, which does not end in `_shape`"
+            what = f"argument `{name}`, not named after a shape"
         elif name.removesuffix("_shape") not in calling.call_signature(self).names:
             argument = name.removesuffix("_shape")
-            what = f"argument `{name}`, but `call()` does not have argument `{argument}`"
+            what = f"argument `{name}`, and call() has no `{argument}`"
         else:
             return
         raise ArgumentError(f"{self._who()}: build() has the {what}.", rule=rule)
@@ -434,6 +434,7 @@ def _building(build: Callable[..., None]) -> Callable[..., None]:
             return
         outer = binding.current()
         trace = outer.trace if outer is not None else Trace({})
+        before = list(state.variables)
         state.building = True
         try:
             with binding.push(Frame(trace, self, parent=outer)) as frame:
@@ -441,6 +442,9 @@ def _building(build: Callable[..., None]) -> Callable[..., None]:
                 build(self, *args, **kwargs)
                 state.built = True
                 self._finish_build()
+        except BaseException:
+            state.variables, state.built = before, False  # another build starts anew
+            raise
         finally:
             state.building = False
         names = self._build_parameters()

@@ -71,7 +71,7 @@ class Weights(Holder):
         frame = binding.current()
         if frame is not None and frame.layer is self and not self._lamina.building:
             raise ArgumentError(
-                f"{self._who()} cannot add new elements of state while it is called.",
+                f"{self._who()} makes a variable in its call().",
                 rule="a layer makes its variables once; call() would make new ones each time",
                 fix="make them in build() or __init__()",
             )

@@ -55,7 +55,7 @@ class Attention(Layer):
         super().__init__(**kwargs)
         if score_mode not in _MODES:
             raise ArgumentError(
-                "Invalid value for argument score_mode. Expected one of {'dot', 'concat'}, not "
+                f"{type(self).__name__} has the score modes 'dot' and 'concat', not "
                 f"{score_mode!r}. {nearest(str(score_mode), _MODES)}".rstrip()
             )
         self.use_scale = use_scale
@@ -132,12 +132,12 @@ class Attention(Layer):
         """Raise where inputs, or their shapes, are not those of query, value and key."""
         if not isinstance(inputs, list) or (inputs and isinstance(inputs[0], int)):
             raise ArgumentError(
-                f"{self._who()} must be called on a list: [query, value] or [query, value, key].",
+                f"{self._who()} takes one list: [query, value] or [query, value, key].",
                 met=describe_value(inputs),
             )
         if mask is not None and not isinstance(mask, list):
             raise ArgumentError(
-                f"{self._who()}: this layer mask must be a list, [query_mask, value_mask].",
+                f"{self._who()} takes its masks as a list: [query_mask, value_mask].",
                 met=describe_value(mask),
             )
         for name, given in (("list", inputs), ("mask", mask)):

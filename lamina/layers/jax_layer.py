@@ -60,8 +60,7 @@ class JaxLayer(Layer):
         stateful = {"params", "state"}.intersection(self.call_fn_arguments)
         if init_fn is None and params is None and state is None and stateful:
             raise ArgumentError(
-                "`init_fn`, `params` and `state` cannot all be `None` when `call_fn` takes a "
-                "`params` or a `state` argument.",
+                "JaxLayer has nothing to give its call_fn as params or state.",
                 fix="give init_fn, or the arrays",
             )
         if init_fn is not None:

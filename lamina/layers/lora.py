@@ -99,16 +99,16 @@ class AdaptableLayer(WeightedLayer):
         name, who = self.adapted, self._who()
         if getattr(self, f"{name}_constraint", None):
             raise ArgumentError(
-                f"Lora is incompatible with {name.removesuffix('s')} constraints ({who}).",
+                f"{who} has a {name}_constraint, which LoRA would break.",
                 fix=f"make the layer without {name}_constraint",
             )
         if not self.built:
             raise ArgumentError(
-                f"Cannot enable lora on a layer that isn't yet built ({who}).",
+                f"{who} has no weight to adapt yet.",
                 fix="build or call it first, or give lora_rank to its constructor",
             )
         if self.lora_enabled:
-            raise ArgumentError(f"lora is already enabled ({who}); it is, once per layer.")
+            raise ArgumentError(f"{who} has LoRA already, of rank {self.lora_rank}.")
         rank = positive(self, "rank", rank)
         base, rules = getattr(self, name), getattr(self, f"{name}_regularizer", None)
         (*rows, columns), factors = base.shape, []

@@ -169,7 +169,7 @@ class GroupedQueryAttention(ProjectedAttention):
         self.num_key_value_heads = count(self, "num_key_value_heads", num_key_value_heads)
         if num_query_heads % num_key_value_heads:
             raise ArgumentError(
-                "`num_query_heads` must be divisible by `num_key_value_heads`.",
+                "The heads of the query do not divide among those of key and value.",
                 met=f"{num_query_heads} and {num_key_value_heads}",
             )
         self._query_heads, self._key_heads = num_query_heads, num_key_value_heads

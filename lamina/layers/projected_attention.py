@@ -62,7 +62,7 @@ class ProjectedAttention(WeightedLayer):
         self._flash_attention = flash_attention or settings.flash_attention
         if self._flash_attention and dropout > 0:
             raise ArgumentError(
-                "Dropout is not supported when flash attention is enabled.",
+                "Flash attention drops nothing.",
                 met=f"{type(self).__name__} with dropout={dropout}",
                 fix="set dropout=0, or flash_attention=False",
             )
@@ -277,9 +277,9 @@ class ProjectedAttention(WeightedLayer):
         query, key, value = jnp.asarray(query), jnp.asarray(key), jnp.asarray(value)
         if self._flash_attention and return_attention_scores:
             raise ArgumentError(
-                "Returning attention scores is not supported when flash attention is enabled. "
-                "Please disable flash attention to access attention scores.",
-                met=f"{self._who()} with return_attention_scores=True",
+                f"{self._who()} has no scores to return: flash attention never holds them whole.",
+                met="return_attention_scores=True",
+                fix="flash_attention=False",
             )
         if self.dropout == 0 and not return_attention_scores and query.ndim == 4:
             sizes = (query.shape[0], query.shape[2], query.shape[1], key.shape[1])

@@ -63,7 +63,7 @@ class Sequential(Model):
         if getattr(layer, "is_input", False):
             if self._chain or self._input_layer is not None:
                 known = self._input_layer is not None
-                what = "has already been configured with one" if known else "has layers already"
+                what = "begins with one" if known else "has layers already"
                 raise ArgumentError(f"{self._who()} {what}; an Input can only be the first layer.")
             self._start(layer)
             return
@@ -126,7 +126,7 @@ class Sequential(Model):
                 return
             if known is not None and not _fit(known, input_shape):
                 raise ArgumentError(
-                    f"{self._who()} has already been configured for the input shape {known}.",
+                    f"{self._who()} is built for the input shape {known}.",
                     met=f"input shape {tuple(input_shape)}",
                     fix="make a new model",
                 )

@@ -182,10 +182,11 @@ def test_logs_are_a_dict_in_every_event():
 
         return note
 
-    for name in [name for name in dir(callbacks.Callback) if name.startswith("on_")]:
+    names = [name for name in dir(callbacks.Callback) if name.startswith("on_")]
+    for name in names:
         setattr(Logs, name, noting(name))
     made = model()
     made.fit(X, Y, validation_split=0.5, verbose=0, callbacks=[Logs()])
     made.predict(X, verbose=0, callbacks=[Logs()])
     assert {name for name, kind in seen.items() if kind is not dict} == set()
-    assert len(seen) == 16
+    assert set(names) - set(seen) == {"on_batch_begin", "on_batch_end"}  # of the other two

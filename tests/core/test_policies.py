@@ -101,7 +101,7 @@ def test_maps_of_paths() -> None:
     assert again == policies and again["a/c"].name == "mixed_bfloat16"
     with pytest.raises(ValueError, match="`default_policy`"):
         DTypePolicyMap(policies)
-    with pytest.raises(TypeError, match="must be a dict"):
+    with pytest.raises(TypeError, match="dict of policies"):
         DTypePolicyMap(policy_map=["a"])  # type: ignore[arg-type]
 
 

@@ -91,7 +91,7 @@ MISTAKES = [
     (lambda: GroupQueryAttention(3, 4, 3), "divisible"),
     (lambda: GroupQueryAttention(3, 4, 2, sliding_window=0), "sliding_window"),
     (lambda: Attention(score_mode="dott"), "Did you mean 'dot'"),
-    (lambda: Attention()(x(2, 3, 4)), "must be called on a list"),
+    (lambda: Attention()(x(2, 3, 4)), "takes one list"),
     (lambda: Attention()([x(2, 3, 4), x(2, 5, 3)]), "query .*, 3, 4., value .*, 5, 3."),
 ]  # fmt: skip
 
