@@ -188,4 +188,4 @@ def test_logs_are_a_dict_in_every_event():
     made.fit(X, Y, validation_split=0.5, verbose=0, callbacks=[Logs()])
     made.predict(X, verbose=0, callbacks=[Logs()])
     assert {name for name, kind in seen.items() if kind is not dict} == set()
-    assert len(seen) == 16
+    assert len(seen) == 14
