@@ -13,7 +13,6 @@ from lamina.core.dtypes import DTypePolicy, FloatDTypePolicy, default_policy
 from lamina.core.dtypes import get_policy as get
 from lamina.core.errors import ArgumentError, DTypeError, unknown
 from lamina.core.registry import deserialize
-from lamina.core.registry import plain as serialize
 from lamina.core.types import Config, DTypePolicyLike
 
 MODES = ("int8", "float8", "int4", "gptq", "awq")
@@ -268,3 +267,12 @@ class DTypePolicyMap(DTypePolicy, MutableMapping[str, DTypePolicy]):
 __all__ = ["AWQDTypePolicy", "DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy",
            "GPTQDTypePolicy", "Int4DTypePolicy", "QuantizedDTypePolicy",
            "QuantizedFloat8DTypePolicy", "deserialize", "get", "serialize"]  # fmt: skip
+
+
+def serialize(dtype_policy: Any) -> Config:
+    """The config of a policy.
+
+    >>> serialize(DTypePolicy("float16"))["config"]
+    {'name': 'float16'}
+    """
+    return registry.plain(dtype_policy)

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from lamina.core.errors import LeakError
+from lamina.core.tracking import is_variable
 from lamina.core.types import Array
 
 if TYPE_CHECKING:

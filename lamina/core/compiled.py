@@ -5,6 +5,7 @@ stale: whatever changes the computation changes the key. Shapes and dtypes of th
 own key within a program. A layer keeps a bounded number of both.
 """
 
+import contextlib
 import logging
 from typing import Any
 
@@ -14,6 +15,7 @@ from jax._src.core import trace_state_clean as outside_transformations
 from jax.core import Tracer
 
 from lamina.core import binding, masking, nest, tracking
+from lamina.core.errors import ShapeError
 from lamina.core.fingerprint import Structure, structure
 from lamina.core.registry import late
 from lamina.core.types import Array, Nest
@@ -201,15 +203,22 @@ def _compilable(split: _Split) -> bool:
 def _build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Create the variables by evaluating the call abstractly, on the shapes of these arrays."""
     tensor = late("core.symbolic.SymbolicTensor")
-    known = keeps_batch_size(layer)
 
-    def stand_in(x: Any) -> Any:
-        if not isinstance(x, _ARRAYS):
-            return x
-        return tensor(x.shape if known or not x.ndim else (None, *x.shape[1:]), x.dtype)
+    def describe(whole: bool) -> None:
+        def stand_in(x: Any) -> Any:
+            if not isinstance(x, _ARRAYS):
+                return x
+            return tensor(x.shape if whole or not x.ndim else (None, *x.shape[1:]), x.dtype)
 
-    args, kwargs = nest.map_structure(stand_in, (args, kwargs))
-    late("core.calling.describe_only")(layer, args, kwargs)
+        late("core.calling.describe_only")(layer, *nest.map_structure(stand_in, (args, kwargs)))
+
+    try:
+        describe(keeps_batch_size(layer))
+    except ShapeError:
+        with contextlib.suppress(ShapeError):
+            # perhaps not every array begins with the batch: a mask is (length, positions)
+            return describe(True)
+        raise
 
 
 def keeps_batch_size(layer: Any) -> bool:

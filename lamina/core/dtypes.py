@@ -171,20 +171,20 @@ def set_default_policy(policy: Any) -> None:
     settings.dtype_policy = get_policy(policy)
 
 
-def get_policy(policy: Any) -> DTypePolicy:
+def get_policy(identifier: Any) -> DTypePolicy:
     """The policy that a name, dtype, config or policy stands for; None for the default one.
 
     >>> get_policy("float16").compute_dtype
     'float16'
     """
-    if policy is None:
+    if identifier is None:
         return default_policy()
-    if isinstance(policy, dict):
-        found = registry.deserialize(policy)
+    if isinstance(identifier, dict):
+        found = registry.deserialize(identifier)
         return DTypePolicy(**found) if isinstance(found, dict) else found
-    if isinstance(policy, str):
-        kind = registry.late("dtype_policies.quantized") if "_from_" in policy else DTypePolicy
-        return kind(policy)
-    if isinstance(policy, DTypePolicy):
-        return policy
-    return DTypePolicy(standardize_dtype(policy))
+    if isinstance(identifier, str):
+        kind = registry.late("dtype_policies.quantized") if "_from_" in identifier else DTypePolicy
+        return kind(identifier)
+    if isinstance(identifier, DTypePolicy):
+        return identifier
+    return DTypePolicy(standardize_dtype(identifier))

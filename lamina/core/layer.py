@@ -9,7 +9,7 @@ from lamina.core import binding, calling, nest, pytree, remat, tracebacks, track
 from lamina.core.binding import Frame, Trace
 from lamina.core.configurable import signature
 from lamina.core.dtypes import DTypePolicy, canonical, get_policy, is_float
-from lamina.core.errors import ArgumentError, NotDefinedError, StateError
+from lamina.core.errors import ArgumentError, NotDefinedError, ShapeError, StateError
 from lamina.core.holder import LayerState, uninitialised
 from lamina.core.legacy import take_legacy_arguments
 from lamina.core.naming import auto_name, check_name
@@ -86,10 +86,10 @@ class Layer(Weights, Operation):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "compute_mask" in cls.__dict__ and cls.supports_masking is False:
+            cls.supports_masking = "supports_masking" not in cls.__dict__
         if "build" in cls.__dict__:
             cls.build = _building(cls.__dict__["build"])  # type: ignore[method-assign]
-        if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
-            cls.supports_masking = True
         pytree.register(cls)
 
     # --- what a subclass defines ----------------------------------------------------------------
@@ -97,10 +97,9 @@ class Layer(Weights, Operation):
     def build(self, input_shape: Any) -> None:
         """Make the variables for inputs of this shape (a nest of shapes for several inputs).
 
-        Unless overridden, calls the layer abstractly, which builds its sub-layers. From an
-        override, ``super().build(...)`` only says that the layer is built.
+        Unless overridden, calls the layer abstractly, which builds its sub-layers.
         """
-        if self._overrides("call") and not self._builds_itself():
+        if self._overrides("call") and not self._lamina.building:  # not by super().build(...)
             dtype = self.compute_dtype if is_float(self.compute_dtype) else None
             inputs = nest.map_shapes(lambda s: SymbolicTensor(s, dtype or "float32"), input_shape)
             calling.infer(self, (inputs,), {})
@@ -324,12 +323,23 @@ class Layer(Weights, Operation):
         if isinstance(self.dtype_policy, Mapping):
             return
         if config.get("input_shape") is not None:
-            self.build(_tuples(config["input_shape"]))
+            self._try_build(_tuples(config["input_shape"]))
         elif "shapes_dict" in config:
             shapes = {key: _tuples(shape) for key, shape in config["shapes_dict"].items()}
-            self.build(**shapes) if self._builds_itself() else self.build(
-                next(iter(shapes.values()))
-            )
+            if self._builds_itself():
+                self.build(**shapes)
+            else:
+                self._try_build(next(iter(shapes.values())))
+        else:
+            self._lamina.built = True
+
+    def _try_build(self, shape: Any) -> None:
+        try:
+            self.build(shape)
+        except ShapeError:
+            if self._builds_itself():
+                raise
+            return  # its call wants other dtypes than were tried: the first call builds it
         self._lamina.built = True
 
     # --- inside ---------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 
-from lamina.core.errors import ShapeError
 from lamina.core.types import Nest
 
 
@@ -52,11 +51,8 @@ def is_nested(structure: Any) -> bool:
 
 
 def pack_like(structure: Nest, leaves: list[Any]) -> Nest:
-    """``leaves`` arranged as ``structure`` is."""
-    treedef = flatten_with(structure)[1]
-    if treedef.num_leaves != len(leaves):
-        raise ShapeError(f"{len(leaves)} values cannot fill {treedef.num_leaves} places.")
-    return unflatten(treedef, leaves)
+    """``leaves``, as many as ``structure`` has, arranged as it is."""
+    return unflatten(flatten_with(structure)[1], leaves)
 
 
 def is_shape(value: Any) -> bool:

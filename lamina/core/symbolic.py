@@ -49,6 +49,8 @@ class SymbolicTensor:
         self.dtype = standardize_dtype(dtype)
         self.sparse = bool(sparse)
         self.ragged = bool(ragged)
+        self.ragged_rank = ragged_rank
+        self.row_splits_dtype = row_splits_dtype
         self.name = name or auto_name("keras_tensor")
         self.record: tuple[Any, int, int] | None = None
         """``(operation, number of the node, number of the output)`` that it came from."""
@@ -306,15 +308,18 @@ def evaluate_fitting(function: Callable[..., Nest], *args: Nest) -> Nest:
 
 
 def _fitted(leaves: list[Any]) -> Iterator[list[Any]]:
-    """The leaves, and with unknown sizes read as known ones, fewest first."""
+    """The leaves with unknown sizes as those at the same place in others; or any, fewest first."""
     tensors = [x for x in leaves if isinstance(x, SymbolicTensor)]
+    places = {(x.ndim, i): n for x in tensors for i, n in enumerate(x.shape) if n is not None}
+    aligned = [places.get((x.ndim, i)) for x in tensors for i, n in enumerate(x.shape) if n is None]
+    yield [_refined(x, sizes) for sizes in [iter(aligned)] for x in leaves]
     known = sorted({size for x in tensors for size in x.shape if size})
-    places = range(sum(x.shape.count(None) for x in tensors))
-    for count in range(len(places) + 1):
-        for chosen in itertools.combinations(places, count):
+    unknown = range(len(aligned))
+    for count in range(len(unknown) + 1):
+        for chosen in itertools.combinations(unknown, count):
             for sizes in itertools.product(known, repeat=count):
                 pinned = dict(zip(chosen, sizes, strict=True))
-                filled = iter([pinned.get(place) for place in places])
+                filled = iter([pinned.get(place) for place in unknown])
                 yield [_refined(x, filled) for x in leaves]
 
 

@@ -254,7 +254,9 @@ class Variable:
 
 # A variable given to a function of JAX is its array there, as any other array.
 jax.tree_util.register_pytree_node(
-    Variable, lambda variable: ((variable.value,), None), lambda _, arrays: arrays[0]
+    Variable,
+    lambda variable: ((variable.value,), None),
+    lambda _, arrays: arrays[0],  # pyright: ignore[reportArgumentType]
 )
 
 
@@ -329,7 +331,8 @@ def _as_array(value: Any, dtype: str) -> Array:
         return _as_array(value.value, dtype)
     try:
         # Copied first, since device_put may share memory; jnp.asarray compiles for each shape.
-        return jax.device_put(np.array(value, dtype))
+        with jax.ensure_compile_time_eval():  # a layer may be made while a function is traced
+            return jax.device_put(np.array(value, dtype))
     except (TypeError, ValueError) as error:
         raise DTypeError(f"Not an array of {dtype}: {describe_value(value)}.") from error
 

@@ -90,7 +90,9 @@ class Attention(Layer):
             output = jnp.where(jnp.asarray(query_mask, bool)[..., None], output, 0)
         return (output, shares) if return_attention_scores else output
 
-    def compute_mask(self, inputs: list[t.Array], mask: Any = None) -> Any:
+    def compute_mask(  # type: ignore[override]
+        self, inputs: list[t.Array], mask: Any = None
+    ) -> Any:
         self._check(inputs, mask)
         first = None if mask is None else mask[0]
         return None if first is None else jnp.asarray(first)
@@ -118,7 +120,7 @@ class Attention(Layer):
         """The output, and each position's shares."""
         if scores_mask is not None:
             seen = jnp.asarray(scores_mask, bool)
-            seen = seen[..., None, :] if seen.ndim == 2 else seen
+            seen = seen[..., None, :] if seen.ndim < scores.ndim else seen
             hidden = scores - (65504.0 if scores.dtype == jnp.float16 else 1e9)
             scores = jnp.where(seen, scores, hidden)
         shares = jax.nn.softmax(scores, -1)

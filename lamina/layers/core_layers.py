@@ -37,5 +37,7 @@ class Masking(Layer):
     def call(self, inputs: Array) -> Array:
         return jnp.where(self.compute_mask(inputs)[..., None], inputs, 0)
 
-    def compute_mask(self, inputs: Array, mask: Any = None) -> Any:
+    def compute_mask(  # type: ignore[override]
+        self, inputs: Array, mask: Any = None
+    ) -> Any:
         return jnp.any(inputs != self.mask_value, axis=-1)

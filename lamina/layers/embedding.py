@@ -80,7 +80,9 @@ class Embedding(AdaptableLayer):
         ids = jnp.where(ids < 0, self.input_dim, ids)  # else -1 would be the last row
         return jnp.take(self.embeddings.value, ids, axis=0, mode="fill").astype(self.compute_dtype)
 
-    def compute_mask(self, inputs: t.Array, mask: Any = None) -> Any:
+    def compute_mask(  # type: ignore[override]
+        self, inputs: t.Array, mask: Any = None
+    ) -> Any:
         return inputs != 0 if self.mask_zero else None
 
     def get_config(self) -> t.Config:
@@ -151,8 +153,9 @@ class ReversibleEmbedding(Embedding):
         super().build(input_shape)
         if not self.tie_weights:
             shape = (self.output_dim, self.input_dim)
-            initializer: Any = self.embeddings_initializer
-            self.reverse_embeddings = self.weight("reverse_embeddings", shape, initializer)
+            self.reverse_embeddings = self.weight(
+                "reverse_embeddings", shape, self.embeddings_initializer
+            )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         back = kwargs.get("reverse", len(args) > 1 and args[1])
@@ -174,5 +177,7 @@ class ReversibleEmbedding(Embedding):
         cap = self.logit_soft_cap
         return scores if cap is None else jnp.tanh(scores / cap) * cap
 
-    def compute_mask(self, inputs: t.Array, mask: Any = None) -> Any:
+    def compute_mask(  # type: ignore[override]
+        self, inputs: t.Array, mask: Any = None
+    ) -> Any:
         return None  # the call sets it, on the way there only

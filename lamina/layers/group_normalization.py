@@ -148,8 +148,9 @@ class SpectralNormalization(Wrapper):
         super().__init__(layer, **kwargs)
         self.power_iterations = positive(self, "power_iterations", power_iterations)
 
-    def build(self, input_shape: t.Shape) -> None:
+    def build(self, input_shape: t.Shape | None = None) -> None:
         super().build(input_shape)
+        assert input_shape is not None
         self.input_spec = InputSpec(min_ndim=1, axes={-1: input_shape[-1]})
         kernel = getattr(self.layer, "kernel", getattr(self.layer, "embeddings", None))
         if kernel is None:

@@ -123,7 +123,7 @@ def _like(x: Any) -> SymbolicTensor:
 # --- writing into arrays ------------------------------------------------------------------------
 
 
-@array_op(2)
+@array_op(2, lambda indices, values, shape: SymbolicTensor(shape, values.dtype))
 def scatter(indices: ArrayLike, values: ArrayLike, shape: ShapeLike) -> Array:
     """Zeros of this shape with values added at indices.
 
@@ -136,7 +136,7 @@ def scatter(indices: ArrayLike, values: ArrayLike, shape: ShapeLike) -> Array:
     return jnp.zeros(shape, values.dtype).at[place].add(values)
 
 
-@array_op(3)
+@array_op(3, lambda inputs, *_, **__: _like(inputs))
 def scatter_update(
     inputs: ArrayLike, indices: ArrayLike, updates: ArrayLike, reduction: str | None = None
 ) -> Array:

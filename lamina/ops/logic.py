@@ -111,7 +111,8 @@ def isposinf(x: ArrayLike) -> Array:
 def _chosen(condition: Any, x1: Any = None, x2: Any = None) -> SymbolicTensor:
     if x1 is None and x2 is None:
         return SymbolicTensor(condition.shape, "int32")
-    return broadcasting(where.plain)(condition, x1, x2)
+    function: Any = where
+    return broadcasting(function.plain)(condition, x1, x2)
 
 
 @array_op(3, _chosen)

@@ -34,11 +34,13 @@ def moments(
 
 
 @array_op()
-def normalize(x: ArrayLike, axis: int = -1, order: int = 2, epsilon: float | None = None) -> Array:
+def normalize(
+    x: ArrayLike, axis: int | None = -1, order: int = 2, epsilon: float | None = None
+) -> Array:
     """x divided by its norm of this order along an axis, which counts as at least epsilon."""
     if not isinstance(order, int) or order < 1:
         raise ArgumentError(f"ops.normalize: order={order!r} is no int above 0.")
-    x = as_floats(x)
+    x = jnp.atleast_1d(as_floats(x))
     epsilon = settings.epsilon if epsilon is None else epsilon
     if order == 2:
         squares = jnp.sum(jnp.square(x), axis, keepdims=True)
@@ -115,8 +117,9 @@ def rms_normalization(
     return result.astype(x.dtype)
 
 
-def _prepared(x: ArrayLike, axis: Axes) -> tuple[Array, Array, tuple[int, ...]]:
+def _prepared(x: ArrayLike, axis: Axes | None) -> tuple[Array, Array, tuple[int, ...]]:
     x = jnp.asarray(x)
+    axis = range(x.ndim) if axis is None else axis
     axes = (axis,) if isinstance(axis, int) else tuple(axis)
     wide = x.astype(jnp.promote_types(x.dtype, "float32"))
     return x, wide, tuple(sorted(each % x.ndim for each in axes))

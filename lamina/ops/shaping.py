@@ -21,6 +21,7 @@ from lamina.core.symbolic import (
 )
 from lamina.core.types import Array, ArrayLike, DTypeLike, Shape, ShapeLike
 from lamina.ops._rules import array_op, axes_tuple, broadcast_shapes, checked_axis, common_sizes
+from lamina.ops.core import dtype
 
 
 def _reshaped(x: Any, newshape: Any) -> Any:
@@ -288,7 +289,8 @@ def _item(x: Any, key: Any) -> Any:
     key = tuple(key) if isinstance(key, list) else key
     parts = key if isinstance(key, tuple) else (key,)
     if not all(part is None or isinstance(part, (int, slice, EllipsisType)) for part in parts):
-        return evaluate_fitting(get_item.plain, x, key)
+        function: Any = get_item
+        return evaluate_fitting(function.plain, x, key)
 
     def shape(unknown: int) -> Shape:
         sizes = [unknown if size is None else size for size in x.shape]
@@ -311,7 +313,14 @@ def get_item(x: ArrayLike, key: Any) -> Array:
     return x[tuple(key) if isinstance(key, list) else key]  # type: ignore[index]
 
 
-@array_op(2)
+def _taken(x: Any, indices: Any, axis: int | None = None) -> SymbolicTensor:
+    if axis is None:
+        return SymbolicTensor(shape(indices), dtype(x))
+    sizes, axis = shape(x), checked_axis("take", axis, ndim(x))
+    return SymbolicTensor((*sizes[:axis], *shape(indices), *sizes[axis + 1 :]), dtype(x))
+
+
+@array_op(2, _taken)
 def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
     """The elements (slices along ``axis``) at these indices; negative ones count from the end.
 
