@@ -307,8 +307,9 @@ def evaluate_fitting(function: Callable[..., Nest], *args: Nest) -> Nest:
             for reading in readings:
                 with contextlib.suppress(Exception):
                     found.append(evaluate(function, *nest.unflatten(treedef, reading)))
-            if found:
-                return functools.reduce(functools.partial(nest.map_structure, _agreed), found)
+            with contextlib.suppress(ValueError):  # of readings that differ in rank
+                if found:
+                    return functools.reduce(functools.partial(nest.map_structure, _agreed), found)
     raise first
 
 
