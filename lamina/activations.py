@@ -9,7 +9,7 @@ from typing import Any
 
 from lamina.core import lookup, registry
 from lamina.core.types import ActivationLike, Array, ArrayLike, CustomObjects
-from lamina.ops import elementwise, nn
+from lamina.ops import elementwise, networks
 
 
 def linear(x: ArrayLike) -> Array:
@@ -28,72 +28,72 @@ def relu(
     >>> relu([-2.0, 3.0, 9.0], negative_slope=0.5, max_value=6.0)
     Array([-1.,  3.,  6.], dtype=float32)
     """
-    return nn.re_lu(x, negative_slope, max_value, threshold)
+    return networks.re_lu(x, negative_slope, max_value, threshold)
 
 
 def relu6(x: ArrayLike) -> Array:
     """min(max(x, 0), 6)."""
-    return nn.relu6(x)
+    return networks.relu6(x)
 
 
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.2) -> Array:
     """x, times ``negative_slope`` where it is negative."""
-    return nn.leaky_relu(x, negative_slope)
+    return networks.leaky_relu(x, negative_slope)
 
 
 def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
     """x, and alpha * (exp(x) - 1) where it is negative (Clevert et al., 2015)."""
-    return nn.elu(x, alpha)
+    return networks.elu(x, alpha)
 
 
 def selu(x: ArrayLike) -> Array:
     """`elu` scaled so that activations keep mean 0 and variance 1 (Klambauer et al., 2017)."""
-    return nn.selu(x)
+    return networks.selu(x)
 
 
 def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
     """x, and alpha * (exp(x / alpha) - 1) where it is negative (Barron, 2017)."""
-    return nn.celu(x, alpha)
+    return networks.celu(x, alpha)
 
 
 def gelu(x: ArrayLike, approximate: bool = False) -> Array:
     """x times the normal distribution's integral up to x (Hendrycks and Gimpel, 2016)."""
-    return nn.gelu(x, approximate)
+    return networks.gelu(x, approximate)
 
 
 def silu(x: ArrayLike) -> Array:
     """x * sigmoid(x), also called swish (Elfwing et al., 2017)."""
-    return nn.silu(x)
+    return networks.silu(x)
 
 
 def hard_silu(x: ArrayLike) -> Array:
     """x * hard_sigmoid(x), also called hard swish (Howard et al., 2019)."""
-    return nn.hard_silu(x)
+    return networks.hard_silu(x)
 
 
 def mish(x: ArrayLike) -> Array:
     """x * tanh(softplus(x)) (Misra, 2019)."""
-    return nn.mish(x)
+    return networks.mish(x)
 
 
 def glu(x: ArrayLike, axis: int = -1) -> Array:
     """The first half of an axis times the sigmoid of the second (Dauphin et al., 2016)."""
-    return nn.glu(x, axis)
+    return networks.glu(x, axis)
 
 
 def sigmoid(x: ArrayLike) -> Array:
     """1 / (1 + exp(-x))."""
-    return nn.sigmoid(x)
+    return networks.sigmoid(x)
 
 
 def log_sigmoid(x: ArrayLike) -> Array:
     """log(sigmoid(x))."""
-    return nn.log_sigmoid(x)
+    return networks.log_sigmoid(x)
 
 
 def hard_sigmoid(x: ArrayLike) -> Array:
     """relu6(x + 3) / 6: straight lines near the sigmoid."""
-    return nn.hard_sigmoid(x)
+    return networks.hard_sigmoid(x)
 
 
 def tanh(x: ArrayLike) -> Array:
@@ -103,42 +103,42 @@ def tanh(x: ArrayLike) -> Array:
 
 def tanh_shrink(x: ArrayLike) -> Array:
     """x - tanh(x)."""
-    return nn.tanh_shrink(x)
+    return networks.tanh_shrink(x)
 
 
 def hard_tanh(x: ArrayLike) -> Array:
     """x, but not below -1 and not above 1."""
-    return nn.hard_tanh(x)
+    return networks.hard_tanh(x)
 
 
 def softplus(x: ArrayLike) -> Array:
     """log(1 + exp(x))."""
-    return nn.softplus(x)
+    return networks.softplus(x)
 
 
 def softsign(x: ArrayLike) -> Array:
     """x / (1 + |x|)."""
-    return nn.softsign(x)
+    return networks.softsign(x)
 
 
 def squareplus(x: ArrayLike, b: float = 4) -> Array:
     """(x + sqrt(x² + b)) / 2 (Barron, 2021)."""
-    return nn.squareplus(x, b)
+    return networks.squareplus(x, b)
 
 
 def soft_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
     """x moved towards 0 by ``threshold``, and 0 where it is nearer than that."""
-    return nn.soft_shrink(x, threshold)
+    return networks.soft_shrink(x, threshold)
 
 
 def hard_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
     """x, but 0 where it is not farther from 0 than ``threshold``."""
-    return nn.hard_shrink(x, threshold)
+    return networks.hard_shrink(x, threshold)
 
 
 def threshold(x: ArrayLike, threshold: float, default_value: float) -> Array:
     """x where it exceeds ``threshold``, else ``default_value``."""
-    return nn.threshold(x, threshold, default_value)
+    return networks.threshold(x, threshold, default_value)
 
 
 def exponential(x: ArrayLike) -> Array:
@@ -148,27 +148,27 @@ def exponential(x: ArrayLike) -> Array:
 
 def sparse_plus(x: ArrayLike) -> Array:
     """0 below -1, x above 1, and (x + 1)² / 4 between."""
-    return nn.sparse_plus(x)
+    return networks.sparse_plus(x)
 
 
 def sparse_sigmoid(x: ArrayLike) -> Array:
     """0 below -1, 1 above 1, and (x + 1) / 2 between."""
-    return nn.sparse_sigmoid(x)
+    return networks.sparse_sigmoid(x)
 
 
 def softmax(x: ArrayLike, axis: int | Sequence[int] = -1) -> Array:
     """exp(x) as shares of their sum over an axis."""
-    return nn.softmax(x, axis)
+    return networks.softmax(x, axis)
 
 
 def log_softmax(x: ArrayLike, axis: int | Sequence[int] = -1) -> Array:
     """log(softmax(x))."""
-    return nn.log_softmax(x, axis)
+    return networks.log_softmax(x, axis)
 
 
 def sparsemax(x: ArrayLike, axis: int = -1) -> Array:
     """The nearest point of the probability simplex (Martins and Astudillo, 2016)."""
-    return nn.sparsemax(x, axis)
+    return networks.sparsemax(x, axis)
 
 
 swish, hard_swish = silu, hard_silu

@@ -14,7 +14,7 @@ from catalogue_pooling import POOLING
 from catalogue_recurrent import RECURRENT
 from rows import LayerRow, ids, label, row, x
 
-__all__ = ["LAYERS", "LayerRow", "each_layer", "label"]
+__all__ = ["LAYERS", "LayerRow", "each_layer", "each_layer_once", "label"]
 
 A, B, C = x(2, 3, 4), x(2, 3, 4) + 1, x(2, 1, 4)
 
@@ -85,3 +85,7 @@ LAYERS = [
 ]  # fmt: skip
 
 each_layer = pytest.mark.parametrize("row", LAYERS, ids=str)
+each_layer_once = pytest.mark.parametrize(
+    "row", {row.name: row for row in reversed(LAYERS)}.values(), ids=str
+)
+"""For properties that do not depend on how a layer is set up."""

@@ -54,7 +54,7 @@ def test_counting(loc, tmp_path, source, code, tokens):
 
 def test_counting_by_room(loc):
     assert loc.room_of("ops/fast/convolution.py") == "ops/fast"
-    assert loc.room_of("ops/linalg.py") == "ops"
+    assert loc.room_of("ops/matrices.py") == "ops"
     assert loc.room_of("layers/preprocessing/text.py") == "layers/preprocessing"
     assert loc.room_of("activations.py") == "initializers, regularizers, constraints, activations"
     assert loc.room_of("backend.py") == loc.room_of("__init__.py") == "face"

@@ -18,15 +18,15 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1] / "lamina"
 
 CEILINGS = {
-    "core": 3700,
+    "core": 3950,
     "distribution": 250,
     "datasets": 150,
     "preprocessing": 250,
-    "ops": 2350,
+    "ops": 3550,
     "ops/fast": 800,
     "initializers, regularizers, constraints, activations": 700,
     "losses, metrics, optimizers": 2750,
-    "layers": 2400,
+    "layers": 4050,
     "layers/preprocessing": 1300,
     "training, callbacks": 2050,
     "saving": 1025,
@@ -35,11 +35,11 @@ CEILINGS = {
     "models": 1050,
     "applications, wrappers, distillation": 900,
     "compat": 1250,
-    "face": 550,
+    "face": 600,
 }
 """Code lines a room may have. Raising one is a decision: docs/design.md says why."""
 
-TOTAL = 18_500
+TOTAL = 22_200
 CANARY = ("layers/dense.py", 45)
 LONGEST = 500
 LONG_FILES: frozenset[str] = frozenset()

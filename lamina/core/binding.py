@@ -17,7 +17,6 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from lamina.core.errors import LeakError
-from lamina.core.tracking import is_variable
 from lamina.core.types import Array
 
 if TYPE_CHECKING:
@@ -123,7 +122,10 @@ def bind(
     outer = _frame.get()
     pairs = values.items() if isinstance(values, Mapping) else values
     # A variable among the values stands for its array as it is now, also where it is its own.
-    values = {key: read(value) if is_variable(value) else value for key, value in pairs}
+    values = {
+        key: read(value) if getattr(type(value), "is_variable", False) else value
+        for key, value in pairs
+    }
     trace = Trace(values, describing or (outer is not None and outer.trace.describing))
     frame = Frame(trace, parent=outer, training=training)
     if outer is not None:

@@ -19,7 +19,7 @@ from lamina.core.errors import ShapeError
 from lamina.core.fingerprint import Structure, structure
 from lamina.core.registry import late
 from lamina.core.types import Array, Nest
-from lamina.core.variable import materialize, read_all
+from lamina.core.variable import Variable, materialize, read_all
 
 PROGRAMS_KEPT = 16
 SHAPES_KEPT = 64
@@ -160,6 +160,9 @@ def attempt(
     if not found.ours or not args or (frame is not None and frame.trace.captures is not None):
         return NOT_COMPILED
     split = _Split(args, kwargs)
+    if any(kind is Variable for kind, *_ in split.rest):
+        args, kwargs = read_all((args, kwargs))
+        split = _Split(args, kwargs)
     if not _compilable(split):
         return NOT_COMPILED
     if not found.built:

@@ -86,10 +86,10 @@ class Layer(Weights, Operation):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "compute_mask" in cls.__dict__ and cls.supports_masking is False:
-            cls.supports_masking = "supports_masking" not in cls.__dict__
         if "build" in cls.__dict__:
             cls.build = _building(cls.__dict__["build"])  # type: ignore[method-assign]
+        if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
+            cls.supports_masking = True
         pytree.register(cls)
 
     # --- what a subclass defines ----------------------------------------------------------------
@@ -97,9 +97,10 @@ class Layer(Weights, Operation):
     def build(self, input_shape: Any) -> None:
         """Make the variables for inputs of this shape (a nest of shapes for several inputs).
 
-        Unless overridden, calls the layer abstractly, which builds its sub-layers.
+        Unless overridden, calls the layer abstractly, which builds its sub-layers. From an
+        override, ``super().build(...)`` only says that the layer is built.
         """
-        if self._overrides("call") and not self._lamina.building:  # not by super().build(...)
+        if self._overrides("call") and not self._builds_itself():
             dtype = self.compute_dtype if is_float(self.compute_dtype) else None
             inputs = nest.map_shapes(lambda s: SymbolicTensor(s, dtype or "float32"), input_shape)
             calling.infer(self, (inputs,), {})

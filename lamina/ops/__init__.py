@@ -27,7 +27,7 @@ from lamina.ops.elementwise import (
     round, rsqrt, sign, signbit, sin, sinc, sinh, sqrt, square, subtract, tan, tanh,
     true_divide, trunc,
 )
-from lamina.ops.linalg import (
+from lamina.ops.matrices import (
     cdist, cholesky, cholesky_inverse, corrcoef, correlate, cross, det, dot, eig, eigh, einsum,
     inner, inv, jvp, kron, logdet, lstsq, lu_factor, matmul, matrix_rank, norm, outer, pinv, qr,
     slogdet, solve, solve_triangular, svd, tensordot, trace, vdot,
@@ -38,7 +38,7 @@ from lamina.ops.logic import (
     isnan, isneginf, isposinf, left_shift, less, less_equal, logical_and, logical_not,
     logical_or, logical_xor, not_equal, right_shift, where,
 )
-from lamina.ops.nn import (
+from lamina.ops.networks import (
     binary_crossentropy, categorical_crossentropy, celu, dot_product_attention, elu, gelu, glu,
     hard_shrink, hard_sigmoid, hard_silu, hard_swish, hard_tanh, leaky_relu, log_sigmoid,
     log_softmax, multi_hot, one_hot, psnr, relu, relu6, selu, sigmoid, silu, soft_shrink,
@@ -56,9 +56,9 @@ from lamina.ops.reductions import (
     count_nonzero, cumprod, cumsum, diff, digitize, histogram, in_top_k, isin, logsumexp, max,
     mean, median, min, nanargmax, nanargmin, nancumprod, nancumsum, nanmax, nanmean, nanmedian,
     nanmin, nanpercentile, nanprod, nanquantile, nanstd, nansum, nanvar, percentile, prod, ptp,
-    quantile, searchsorted, segment_max, segment_min, segment_prod, segment_sum, sort, std, sum,
-    top_k, trapezoid, unique, var,
+    quantile, searchsorted, sort, std, sum, top_k, trapezoid, unique, var,
 )
+from lamina.ops.segments import segment_max, segment_min, segment_prod, segment_sum
 from lamina.ops.shaping import (
     append, array_split, broadcast_to, concatenate, diag, diagflat, diagonal, dsplit, dstack,
     expand_dims, flip, fliplr, flipud, get_item, hsplit, hstack, meshgrid, moveaxis, ndim,
@@ -70,7 +70,6 @@ from lamina.ops.shaping import (
 from lamina.ops.signal import (
     extract_sequences, fft, fft2, ifft2, irfft, istft, rfft, stft, view_as_complex, view_as_real,
 )
-from lamina.ops import image as image
 
 __all__ = [
     "abs", "absolute", "adaptive_average_pool", "adaptive_max_pool", "add", "all", "allclose",
@@ -117,3 +116,5 @@ __all__ = [
     "vander", "var", "vdot", "vectorize", "vectorized_map", "view", "view_as_complex",
     "view_as_real", "vsplit", "vstack", "where", "while_loop", "zeros", "zeros_like",
 ]  # fmt: skip
+
+from lamina.ops import image, linalg, nn, numpy  # noqa: F401, faces of what is above

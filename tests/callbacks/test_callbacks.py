@@ -168,3 +168,24 @@ def test_history_goes_to_the_model_and_adds_up():
     made.fit(X, Y, epochs=2, callbacks=[history], verbose=0)
     made.fit(X, Y, epochs=3, initial_epoch=2, callbacks=[history], verbose=0)
     assert made.history is history and len(history.history["loss"]) == 3 and history.epoch == [2]
+
+
+def test_logs_are_a_dict_in_every_event():
+    seen = {}
+
+    class Logs(callbacks.Callback):
+        pass
+
+    def noting(name):
+        def note(self, *args, logs=None):
+            seen[name] = type(args[-1] if logs is None else logs)
+
+        return note
+
+    for name in [name for name in dir(callbacks.Callback) if name.startswith("on_")]:
+        setattr(Logs, name, noting(name))
+    made = model()
+    made.fit(X, Y, validation_split=0.5, verbose=0, callbacks=[Logs()])
+    made.predict(X, verbose=0, callbacks=[Logs()])
+    assert {name for name, kind in seen.items() if kind is not dict} == set()
+    assert len(seen) == 16

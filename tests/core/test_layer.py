@@ -7,6 +7,7 @@ import pytest
 
 import lamina as keras
 from lamina import layers
+from lamina.core import binding, nest
 from lamina.core.errors import ArgumentError, LaminaError, ShapeError
 from lamina.core.masking import get_mask, set_mask
 
@@ -337,3 +338,77 @@ def test_a_layer_built_for_another_shape_says_so():
     layer(np.ones((1, 3)))
     with pytest.raises(ShapeError, match=r"Dense 'head'[\s\S]*axis -1 of the input has size 3"):
         layer(np.ones((1, 4)))
+
+
+def test_variables_are_arrays_to_functions_of_jax():
+    v, w = keras.Variable([1.0, 2.0]), keras.Variable(3.0)
+    total = jax.jit(lambda state: (state[0] * state[1]["w"]).sum())
+    assert total([v, {"w": w}]) == 9.0
+    assert jax.grad(lambda v: (v**2).sum())(v).tolist() == [2.0, 4.0]
+    assert jax.tree.leaves([v])[0].tolist() == [1.0, 2.0]
+    assert nest.flatten([v, {"w": w}]) == [v, w]
+
+
+def test_a_variable_bound_to_itself_or_another_stands_for_its_array():
+    v, w = keras.Variable(1.0), keras.Variable(2.0)
+    with binding.bind([(v, v)]) as inner:
+        v.assign_add(1.0)
+    assert (v.numpy(), inner.values[v]) == (1.0, 2.0)
+    with binding.bind({v: w}):
+        assert v.numpy() == 2.0
+
+
+def test_variables_given_to_a_call_are_read_each_time():
+    layer, state = layers.Add(), keras.Variable(np.ones((2, 3), "float32"))
+    x = np.zeros((2, 3), "float32")
+    assert layer([x, state]).sum() == 6.0
+    state.assign(2 * np.ones((2, 3)))
+    assert layer([x, state]).sum() == 12.0
+
+
+def test_a_layer_may_return_its_variable():
+    class Total(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.total = self.add_weight(shape=(2,), initializer="zeros", trainable=False)
+
+        def call(self, x):
+            self.total.assign_add(x.sum(0))
+            return self.total
+
+    layer = Total()
+    layer(np.zeros((3, 2)))
+    outputs, rest = layer.stateless_call([], layer.non_trainable_variables, np.ones((3, 2)))
+    assert outputs.tolist() == rest[0].tolist() == [3.0, 3.0]
+    assert layer(np.ones((3, 2))).numpy().tolist() == [3.0, 3.0]
+
+
+def test_a_layer_that_computes_masks_supports_them(recwarn):
+    class Halves(layers.Layer):
+        def call(self, x):
+            return x[:, :2]
+
+        def compute_mask(self, x, mask=None):
+            return None if mask is None else mask[:, :2]
+
+    assert Halves().supports_masking and not layers.Layer().supports_masking
+    x = layers.Masking()(np.float32([[[1], [0], [1], [0]]]))
+    assert layers.GlobalAveragePooling1D()(Halves()(x)).tolist() == [[1.0]]
+    assert not recwarn.list
+
+
+def test_a_build_may_call_that_of_the_base_class():
+    class Around(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = layers.Dense(2)
+
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.shift = self.add_weight((2,), "ones")
+
+        def call(self, x):
+            return self.inner(x) + self.shift
+
+    assert keras.Sequential([Around()])(X).shape == (2, 2)
+    assert len(Around()(keras.Input((3,))).shape) == 2

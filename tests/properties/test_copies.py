@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from catalogue import LayerRow, each_layer
+from catalogue import LayerRow, each_layer_once
 from numpy.testing import assert_array_equal
 
 
@@ -24,7 +24,7 @@ WAYS = {"clone": clone, "deepcopy": copy.deepcopy,
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@each_layer
+@each_layer_once
 def test_copies(row: LayerRow, way: Callable[[Any], Any]) -> None:
     layer = row.make()
     expected = np.asarray(layer(*row.args()))

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from catalogue import LayerRow, each_layer
+from catalogue import LayerRow, each_layer, each_layer_once
 from numpy.testing import assert_allclose
 
 from lamina.layers import Input
@@ -37,7 +37,7 @@ def test_half_precision_is_near_full_precision(row: LayerRow) -> None:
     assert_allclose(half(*row.args()).astype("float32"), expected, atol=0.1, rtol=0.1)
 
 
-@each_layer
+@each_layer_once
 def test_autocast_can_be_off(row: LayerRow) -> None:
     if not row.floats or row.name.startswith("Spatial") or row.name in ("LayerNormalization",):
         pytest.skip("has no autocast argument, or computes in its own way")

@@ -2,7 +2,7 @@
 
 import jax
 import pytest
-from catalogue import LayerRow, each_layer
+from catalogue import LayerRow, each_layer, each_layer_once
 from catalogue_losses import LossRow, each_loss
 from catalogue_ops import OpRow, each_op_once
 from numpy.testing import assert_allclose
@@ -15,21 +15,21 @@ def test_layer_as_an_argument(row: LayerRow) -> None:
     assert_allclose(jax.jit(lambda layer, *x: layer(*x))(layer, *row.args()), expected, atol=1e-6)
 
 
-@each_layer
+@each_layer_once
 def test_layer_closed_over(row: LayerRow) -> None:
     layer = row.make()
     expected = layer(*row.args())
     assert_allclose(jax.jit(lambda *x: layer(*x))(*row.args()), expected, atol=1e-6)
 
 
-@each_layer
+@each_layer_once
 def test_built_inside(row: LayerRow) -> None:
     layer = row.make()
     inside = jax.jit(lambda *x: layer(*x))(*row.args())
     assert_allclose(layer(*row.args()), inside, atol=1e-6)
 
 
-@each_layer
+@each_layer_once
 def test_layers_built_alike_share_one_compilation(row: LayerRow) -> None:
     count = 0
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from catalogue import LAYERS, LayerRow, each_layer
+from catalogue import LAYERS, LayerRow, each_layer_once
 from numpy.testing import assert_allclose
 
 CHANGING = [row for row in LAYERS if row.change]
@@ -22,7 +22,7 @@ def test_attributes(row: LayerRow) -> None:
     assert_allclose(after, fresh(*row.args()), rtol=1e-6)
 
 
-@each_layer
+@each_layer_once
 def test_weights(row: LayerRow) -> None:
     layer = row.make()
     layer(*row.args())
@@ -33,7 +33,7 @@ def test_weights(row: LayerRow) -> None:
     assert_allclose(layer(*row.args()), fresh(*row.args()), rtol=1e-6)
 
 
-@each_layer
+@each_layer_once
 def test_policy(row: LayerRow) -> None:
     layer = row.make()
     layer(*row.args())

@@ -2,11 +2,11 @@
 
 import jax
 import numpy as np
-from catalogue import LayerRow, each_layer
+from catalogue import LayerRow, each_layer_once
 from numpy.testing import assert_allclose, assert_array_equal
 
 
-@each_layer
+@each_layer_once
 def test_flatten_and_unflatten(row: LayerRow) -> None:
     layer = row.make()
     expected = layer(*row.args())
@@ -18,7 +18,7 @@ def test_flatten_and_unflatten(row: LayerRow) -> None:
     assert jax.tree.structure(view) == structure
 
 
-@each_layer
+@each_layer_once
 def test_layers_built_alike_have_equal_structures(row: LayerRow) -> None:
     layers = [row.make(), row.make()]
     for layer in layers:
@@ -28,7 +28,7 @@ def test_layers_built_alike_have_equal_structures(row: LayerRow) -> None:
     assert hash(first) == hash(second)
 
 
-@each_layer
+@each_layer_once
 def test_a_view_is_apart_from_the_layer(row: LayerRow) -> None:
     layer = row.make()
     expected = layer(*row.args())
@@ -36,7 +36,7 @@ def test_a_view_is_apart_from_the_layer(row: LayerRow) -> None:
     assert_array_equal(layer(*row.args()), expected)
 
 
-@each_layer
+@each_layer_once
 def test_split_and_merge(row: LayerRow) -> None:
     layer = row.make()
     expected = layer(*row.args())

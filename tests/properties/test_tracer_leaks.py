@@ -2,12 +2,12 @@
 
 import jax
 import pytest
-from catalogue import LayerRow, each_layer
+from catalogue import LayerRow, each_layer_once
 from catalogue_ops import OpRow, each_op
 
 
 @pytest.mark.parametrize("training", [False, True])
-@each_layer
+@each_layer_once
 def test_no_leaks(row: LayerRow, training: bool) -> None:
     layer = row.make()
     layer(*row.args())
@@ -21,7 +21,7 @@ def test_no_leaks(row: LayerRow, training: bool) -> None:
         assert not isinstance(variable.value, jax.core.Tracer)
 
 
-@each_layer
+@each_layer_once
 def test_a_first_call_inside_jit_leaves_no_tracers(row: LayerRow) -> None:
     layer = row.make()
     jax.jit(lambda *x: layer(*x))(*row.args())

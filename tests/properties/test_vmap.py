@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from catalogue import LayerRow, each_layer
+from catalogue import LayerRow, each_layer, each_layer_once
 from catalogue_ops import OpRow, each_op_once
 from numpy.testing import assert_allclose
 
@@ -18,7 +18,7 @@ def test_over_inputs(row: LayerRow) -> None:
     assert_allclose(found, jnp.stack([one, one]), atol=1e-5)
 
 
-@each_layer
+@each_layer_once
 def test_over_layers(row: LayerRow) -> None:
     layers = [row.make(), row.make()]
     expected = [layer(*row.args()) for layer in layers]

@@ -406,3 +406,25 @@ def test_order_of_things():
     frozen = model.layers[0].get_weights()
     model.fit(X, Y, verbose=0)
     assert np.array_equal(frozen[0], model.layers[0].get_weights()[0])
+
+
+def test_a_metric_may_return_its_variable():
+    class Seen(keras.metrics.Metric):
+        def __init__(self):
+            super().__init__(name="seen")
+            self.count = self.add_variable(shape=(), initializer="zeros")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.count.assign_add(y_true.shape[0])
+
+        def result(self):
+            return self.count
+
+        def reset_state(self):
+            self.count.assign(0)
+
+    model = classifier()
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=[Seen()])
+    history = model.fit(X, Y, batch_size=len(X), epochs=2, verbose=0).history
+    assert history["seen"] == [len(X), len(X)]
+    assert model.evaluate(X, Y, batch_size=len(X), verbose=0)[1] == len(X)
