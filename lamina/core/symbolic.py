@@ -316,10 +316,10 @@ def evaluate_fitting(function: Callable[..., Nest], *args: Nest) -> Nest:
 def _readings(leaves: list[Any]) -> Iterator[list[list[Any]]]:
     """The leaves with 0, 1 or 2 unknown sizes as known ones; or all, as arguments beside them.
 
-    The sizes 1 and 2 are tried too: what they fit as well is not determined by the others.
+    The sizes 1 to 3 are tried too: what they fit as well is not determined by the others.
     """
     tensors = [x for x in leaves if isinstance(x, SymbolicTensor)]
-    known = sorted({1, 2, *(size for x in tensors for size in x.shape if size)})
+    known = sorted({1, 2, 3, *(size for x in tensors for size in x.shape if size)})
     unknown = range(sum(x.shape.count(None) for x in tensors))
     for count in range(min(len(unknown), 2) + 1):
         pins = itertools.product(
