@@ -290,6 +290,7 @@ def evaluate_fitting(function: Callable[..., Nest], *args: Nest) -> Nest:
 
     Where an unknown size has to equal, or broadcast with, a known one of another argument, it is
     read as that one; where integers are needed, a tensor described without a dtype as integers.
+    What the readings that work do not agree on is unknown.
     """
     try:
         return evaluate(function, *args)
@@ -301,26 +302,47 @@ def evaluate_fitting(function: Callable[..., Nest], *args: Nest) -> Nest:
     loose = [i for i, x in enumerate(leaves) if getattr(x, "dtype", "") == "float32"]
     for chosen in ([], loose[1:], loose[:1], loose):
         known = [_refined(x, dtype="int32") if i in chosen else x for i, x in enumerate(leaves)]
-        for fitted in itertools.islice(_fitted(known), 49):
-            with contextlib.suppress(Exception):
-                return evaluate(function, *nest.unflatten(treedef, fitted))
+        for readings in _readings(known):
+            found: list[Any] = []
+            for reading in readings:
+                with contextlib.suppress(Exception):
+                    found.append(evaluate(function, *nest.unflatten(treedef, reading)))
+            with contextlib.suppress(ValueError):  # of readings that differ in rank
+                if found:
+                    return functools.reduce(functools.partial(nest.map_structure, _agreed), found)
     raise first
 
 
-def _fitted(leaves: list[Any]) -> Iterator[list[Any]]:
-    """The leaves with unknown sizes as those at the same place in others; or any, fewest first."""
+def _readings(leaves: list[Any]) -> Iterator[list[list[Any]]]:
+    """The leaves with 0, 1 or 2 unknown sizes as known ones; or all, as arguments beside them.
+
+    The sizes 1 to 3 are tried too: what they fit as well is not determined by the others.
+    """
     tensors = [x for x in leaves if isinstance(x, SymbolicTensor)]
-    places = {(x.ndim, i): n for x in tensors for i, n in enumerate(x.shape) if n is not None}
-    aligned = [places.get((x.ndim, i)) for x in tensors for i, n in enumerate(x.shape) if n is None]
-    yield [_refined(x, sizes) for sizes in [iter(aligned)] for x in leaves]
-    known = sorted({size for x in tensors for size in x.shape if size})
-    unknown = range(len(aligned))
-    for count in range(len(unknown) + 1):
-        for chosen in itertools.combinations(unknown, count):
-            for sizes in itertools.product(known, repeat=count):
-                pinned = dict(zip(chosen, sizes, strict=True))
-                filled = iter([pinned.get(place) for place in unknown])
-                yield [_refined(x, filled) for x in leaves]
+    known = sorted({1, 2, 3, *(size for x in tensors for size in x.shape if size)})
+    unknown = range(sum(x.shape.count(None) for x in tensors))
+    for count in range(min(len(unknown), 2) + 1):
+        pins = itertools.product(
+            itertools.combinations(unknown, count), itertools.product(known, repeat=count)
+        )
+        yield [
+            _filled(leaves, dict(zip(*each, strict=True))) for each in itertools.islice(pins, 99)
+        ]
+    beside = {(x.ndim, i): n for x in tensors for i, n in enumerate(x.shape) if n is not None}
+    places = [(x.ndim, i) for x in tensors for i, n in enumerate(x.shape) if n is None]
+    yield [_filled(leaves, {at: beside.get(place) for at, place in enumerate(places)})]
+
+
+def _filled(leaves: list[Any], pinned: dict[int, int | None]) -> list[Any]:
+    sizes = map(pinned.get, itertools.count())
+    return [_refined(x, sizes) for x in leaves]
+
+
+def _agreed(a: Any, b: Any) -> Any:
+    if not isinstance(a, SymbolicTensor):
+        return a
+    pairs = zip(a.shape, b.shape, strict=True)
+    return SymbolicTensor([m if m == n else None for m, n in pairs], a.dtype)
 
 
 def _refined(x: Any, sizes: Iterator[int | None] | None = None, dtype: str = "") -> Any:

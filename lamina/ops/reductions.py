@@ -406,17 +406,13 @@ def nanargmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> 
 @array_op()
 def nancumsum(x: ArrayLike, axis: int | None = None, dtype: DTypeLike = None) -> Array:
     """The running sum along an axis, NaN counted as 0."""
-    return jnp.nancumsum(as_numbers(x), axis=_single(axis), dtype=dtype)
+    return jnp.nancumsum(as_numbers(x), axis=axis, dtype=dtype)
 
 
 @array_op()
 def nancumprod(x: ArrayLike, axis: int | None = None, dtype: DTypeLike = None) -> Array:
     """The running product along an axis, NaN counted as 1."""
-    return jnp.nancumprod(as_numbers(x), axis=_single(axis), dtype=dtype)
-
-
-def _single(axis: Any) -> Any:
-    return axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
+    return jnp.nancumprod(as_numbers(x), axis=axis, dtype=dtype)
 
 
 @array_op()
