@@ -120,7 +120,7 @@ def describe_value(value: object) -> str:
     >>> describe_value([1, 2])
     'list of length 2, first item int'
     """
-    kind = type(value).__name__
+    kind = "array" if hasattr(value, "aval") else type(value).__name__
     shape = getattr(value, "shape", None)
     if shape is not None:
         return f"{kind} of shape {tuple(shape)} and dtype {getattr(value, 'dtype', '?')}"

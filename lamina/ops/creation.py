@@ -99,7 +99,11 @@ def arange(
     """
     if dtype is None:
         given = [each for each in (start, stop, step) if each is not None]
-        dtype = result_type(*(getattr(each, "dtype", type(each)) for each in given))
+        # What is neither an array nor a number is an unknown size of one.
+        kinds = [type(each) if isinstance(each, (int, float)) else int for each in given]
+        dtype = result_type(
+            *(getattr(each, "dtype", kind) for each, kind in zip(given, kinds, strict=True))
+        )
     return jnp.arange(start, stop, step, canonical(dtype))
 
 

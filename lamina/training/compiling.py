@@ -129,6 +129,8 @@ class CompiledLoss:
 
     def _targets(self, y_true: Nest) -> list[Any]:
         """Targets by output; those of outputs without loss may be left out."""
+        if not nest.is_nested(y_true) and len(self.wanted) == 1 < self.outputs.size:
+            y_true = [y_true]
         listed = isinstance(y_true, (list, tuple))
         if listed and len(y_true) == len(self.wanted) < self.outputs.size:
             found: list[Any] = [None] * self.outputs.size

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import lamina as keras
 import lamina.ops as ops
 from lamina.core.operation import OPS
 from lamina.core.symbolic import SymbolicTensor
@@ -151,3 +152,14 @@ def test_names_of_steps_are_unique():
     classes = [names.keras_name(name)[1] for name in ours]
     assert len(set(classes)) == len(classes)
     assert all(names.function_of(names.keras_name(name)[1]) == name for name in ours)
+
+
+def test_arange_up_to_an_unknown_size():
+    class Places(keras.layers.Layer):
+        def call(self, x):
+            return ops.arange(0, ops.shape(x)[1], 1) + ops.arange(ops.shape(x)[1])
+
+    x = keras.Input((None,))
+    places = Places()(x)
+    assert (places.shape, places.dtype) == ((None,), "int32")
+    assert keras.Model(x, places)(np.zeros((1, 3))).tolist() == [0, 2, 4]

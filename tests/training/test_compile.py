@@ -106,3 +106,11 @@ def test_outputs_spread_nests():
     assert outputs.spread(["x", {"a": "y", "b": "z"}], "loss") == ["x", "y", "z"]
     with pytest.raises(ArgumentError, match="3 output"):
         outputs.spread("x", "loss")
+
+
+def test_targets_of_the_only_output_with_a_loss_need_no_list():
+    model = two_outputs()
+    model.compile("sgd", [None, "sparse_categorical_crossentropy"])
+    x, y = data()
+    bare = model.evaluate(x, y, verbose=0)
+    assert bare == model.evaluate(x, {"kind": y}, verbose=0)
