@@ -1,18 +1,33 @@
 """For all tests: they are about the installed package wherever there is one.
 
+Most of their time would go into compiling: programs are kept for the length of a run, so that tests
+of one layer share them, and LLVM optimises less than it does for users.
+
 A folder of the same name in the working directory hides it when Python puts that directory on its
 path (`python -m pytest` does, the `pytest` command does not). Nobody would notice a file that the
 wheel lacks; so such a run stops here.
 """
 
+import atexit
 import importlib.metadata
 import importlib.util
 import json
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 import lamina
+
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # a worker has its parent's
+    programs = tempfile.mkdtemp(prefix="lamina-programs-")
+    atexit.register(shutil.rmtree, programs, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = programs
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

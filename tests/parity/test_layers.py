@@ -16,6 +16,7 @@ from lamina.core.masking import get_mask
 from lamina.layers import Input
 
 keras = pytest.importorskip("keras")
+pytestmark = pytest.mark.filterwarnings("ignore:.*rms_scaling:UserWarning")
 
 RECURRENT = ("SimpleRNN", "LSTM", "GRU")
 """Keras moves the generator of these layers at inference, too, for masks that it does not use. Ours
