@@ -78,7 +78,7 @@ def test_a_layer_refuses_to_compute_in_a_quantized_policy(
                                   "int4/0_from_float32", "int4/a_from_float32",
                                   "int8_from_float16"])  # fmt: skip
 def test_bad_names(name: str) -> None:
-    with pytest.raises(ValueError, match="dtype|mode|float16"):
+    with pytest.raises(ValueError, match=r"dtype|mode|float16"):
         dtype_policies.get(name)
 
 

@@ -88,7 +88,7 @@ MISTAKES = [
     (lambda: MultiHeadAttention(2, 3)(x(2, 3, 4), x(2, 5, 4), x(2, 6, 4)), "must be equal"),
     (lambda: MultiHeadAttention(2, 3)(x(2, 3, 4), x(2, 5, 4), attention_mask=np.ones((2, 3, 4))),
      "attention_mask"),
-    (lambda: GroupQueryAttention(3, 4, 3), "divisible"),
+    (lambda: GroupQueryAttention(3, 4, 3), "do not divide"),
     (lambda: GroupQueryAttention(3, 4, 2, sliding_window=0), "sliding_window"),
     (lambda: Attention(score_mode="dott"), "Did you mean 'dot'"),
     (lambda: Attention()(x(2, 3, 4)), "takes one list"),
