@@ -6,6 +6,8 @@ A row is data, so that the property tests and the comparison with Keras read the
 new gets a row here, and with it all of those tests.
 """
 
+import re
+
 import pytest
 from catalogue_attention import ATTENTION
 from catalogue_convolutions import CONVOLUTIONS
@@ -86,6 +88,6 @@ LAYERS = [
 
 each_layer = pytest.mark.parametrize("row", LAYERS, ids=str)
 each_layer_once = pytest.mark.parametrize(
-    "row", {row.name: row for row in reversed(LAYERS)}.values(), ids=str
+    "row", {re.sub("[13]D", "2D", row.name): row for row in reversed(LAYERS)}.values(), ids=str
 )
-"""For properties that do not depend on how a layer is set up."""
+"""For what depends neither on how a layer is set up nor on its number of dimensions."""

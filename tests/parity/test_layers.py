@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from catalogue import LAYERS, LayerRow, each_layer
+from catalogue import LAYERS, LayerRow, each_layer, each_layer_once
 from numpy.testing import assert_allclose, assert_array_equal
 
 from lamina.core import registry
@@ -161,7 +161,7 @@ def _pairs(shapes: Any, row: LayerRow) -> list[tuple[Any, np.ndarray]]:
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float16"])
-@each_layer
+@each_layer_once
 def test_policies(row: LayerRow, policy: str) -> None:
     ours, theirs = pair(row, dtype=policy)
     mine, keras_own = ours(*row.args()), theirs(*row.args())

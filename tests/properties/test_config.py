@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from catalogue import LayerRow, each_layer
+from catalogue import LayerRow, each_layer, each_layer_once
 from catalogue_losses import LOSSES
 from catalogue_metrics import METRICS, VALUES
 from catalogue_optimizers import OPTIMIZERS
@@ -33,7 +33,7 @@ def test_from_config_of_get_config(row: LayerRow) -> None:
     assert (rebuilt.name, rebuilt.trainable) == ("mine", layer.trainable)
 
 
-@each_layer
+@each_layer_once
 def test_build_config_makes_the_weights(row: LayerRow) -> None:
     layer = row.make()
     expected = np.asarray(layer(*row.args()))

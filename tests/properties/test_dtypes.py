@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from catalogue import LayerRow, each_layer, each_layer_once
+from catalogue import LayerRow, each_layer_once
 from numpy.testing import assert_allclose
 
 from lamina.layers import Input
@@ -15,7 +15,7 @@ POLICIES = {
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@each_layer
+@each_layer_once
 def test_policy(row: LayerRow, policy: str) -> None:
     stored, computed = POLICIES[policy]
     layer = row.make(dtype=policy)
@@ -28,7 +28,7 @@ def test_policy(row: LayerRow, policy: str) -> None:
     assert layer(*row.args(), training=True).dtype == computed
 
 
-@each_layer
+@each_layer_once
 def test_half_precision_is_near_full_precision(row: LayerRow) -> None:
     full, half = row.make(), row.make(dtype="mixed_bfloat16")
     expected = np.asarray(full(*row.args()))

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from catalogue import LayerRow, each_layer
+from catalogue import LayerRow, each_layer, each_layer_once
 from numpy.testing import assert_allclose
 
 from lamina.core.pytree import value_and_grad
@@ -32,7 +32,7 @@ def test_by_weights_equals_the_stateless_form(row: LayerRow) -> None:
         assert_allclose(grads[path], wanted, atol=1e-5)
 
 
-@each_layer
+@each_layer_once
 def test_by_inputs_equals_differences(row: LayerRow) -> None:
     if not row.floats:
         pytest.skip("of one float input only")
@@ -46,7 +46,7 @@ def test_by_inputs_equals_differences(row: LayerRow) -> None:
     assert_allclose(slope, np.sum(gradient * direction), rtol=0.05, atol=0.05)
 
 
-@each_layer
+@each_layer_once
 def test_training_writes_state_back(row: LayerRow) -> None:
     layer = row.make()
     layer(*row.args())

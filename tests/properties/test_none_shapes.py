@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 import pytest
-from catalogue import LayerRow, each_layer
+from catalogue import LayerRow, each_layer, each_layer_once
 from catalogue_ops import OpRow, each_op
 
 from lamina.core.errors import LaminaError, ShapeError
@@ -33,14 +33,14 @@ def test_unknown_batch(row: LayerRow) -> None:
     assert symbolic.shape == (None, *real.shape[1:])
 
 
-@each_layer
+@each_layer_once
 def test_all_known(row: LayerRow) -> None:
     symbolic, real = described(row, lambda i, x: True), row.make()(*row.args())
     assert agrees(symbolic, real)
     assert symbolic.shape == real.shape
 
 
-@each_layer
+@each_layer_once
 def test_only_the_last_axis_known(row: LayerRow) -> None:
     try:
         symbolic = described(row, lambda i, x: i == x.ndim - 1 > 0)

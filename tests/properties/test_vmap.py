@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from catalogue import LayerRow, each_layer, each_layer_once
+from catalogue import LayerRow, each_layer_once
 from catalogue_ops import OpRow, each_op_once
 from numpy.testing import assert_allclose
 
 
-@each_layer
+@each_layer_once
 def test_over_inputs(row: LayerRow) -> None:
     layer = row.make()
     one = layer(*row.args())
