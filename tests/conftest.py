@@ -21,12 +21,15 @@ import pytest
 
 import lamina
 
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # a worker has its parent's
-    programs = tempfile.mkdtemp(prefix="lamina-programs-")
-    atexit.register(shutil.rmtree, programs, ignore_errors=True)
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = programs
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+if "LAMINA_TEST_PROGRAMS" not in os.environ:  # a worker has its parent's
+    os.environ["LAMINA_TEST_PROGRAMS"] = tempfile.mkdtemp(prefix="lamina-programs-")
+    atexit.register(shutil.rmtree, os.environ["LAMINA_TEST_PROGRAMS"], ignore_errors=True)
+# A folder for each worker: JAX writes a program in place, where another might read half of it.
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(
+    Path(os.environ["LAMINA_TEST_PROGRAMS"]) / os.environ.get("PYTEST_XDIST_WORKER", "alone")
+)
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
