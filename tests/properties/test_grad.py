@@ -36,6 +36,8 @@ def test_by_weights_equals_the_stateless_form(row: LayerRow) -> None:
 def test_by_inputs_equals_differences(row: LayerRow) -> None:
     if not row.floats:
         pytest.skip("of one float input only")
+    if len(np.unique(row.inputs)) < row.inputs.size:
+        pytest.skip("where inputs are equal, a maximum has no derivative")
     layer = row.make()
     layer(*row.args())
     gradient = np.asarray(jax.grad(lambda x: loss(layer, x))(jnp.asarray(row.inputs)))

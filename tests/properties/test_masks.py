@@ -34,6 +34,8 @@ def test_described_and_called_alike(row: LayerRow) -> None:
     if row.map(lambda x: x)[0].ndim < 2 or (row.several and len({x.ndim for x in row.inputs}) > 1):
         pytest.skip("masks of one rank only")
     layer = row.make()
+    if row.arguments.get("data_format") == "channels_first":
+        pytest.skip("the mask here is one of all axes but the last")
     if row.name == "Softmax" or (row.name == "BatchNormalization" and layer.axis == 1):
         pytest.skip("has its own rule for masks")
     with warnings.catch_warnings():
@@ -51,4 +53,4 @@ def test_described_and_called_alike(row: LayerRow) -> None:
         assert described.shape == (None, *mask.shape[1:])
         assert layer.supports_masking
     else:
-        assert not layer.supports_masking or row.name == "Dot"
+        assert not layer.supports_masking or row.name in ("Dot", "GlobalAveragePooling1D")
