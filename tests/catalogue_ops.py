@@ -367,5 +367,4 @@ OPS = [
 FIRST = list({row.name: row for row in reversed(OPS)}.values())[::-1]
 """One row for each op."""
 
-each_op = pytest.mark.parametrize("row", OPS, ids=str)
 each_op_once = pytest.mark.parametrize("row", FIRST, ids=str)

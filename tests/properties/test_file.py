@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 from catalogue import LayerRow, each_layer
-from catalogue_ops import OpRow, each_op
+from catalogue_ops import OpRow, each_op_once
 from numpy.testing import assert_array_equal
 
 from lamina.layers import Input
@@ -34,7 +34,7 @@ def test_save_and_load(row: LayerRow, tmp_path: Path) -> None:
     assert_array_equal(noisy, again)
 
 
-@each_op
+@each_op_once
 def test_op_as_a_step(row: OpRow) -> None:
     if row.by_value or not row.arrays or row.name in ("shape", "size", "ndim"):
         pytest.skip("of no arrays, or no step")

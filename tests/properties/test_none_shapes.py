@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import pytest
 from catalogue import LayerRow, each_layer, each_layer_once
-from catalogue_ops import OpRow, each_op
+from catalogue_ops import OpRow, each_op_once
 
 from lamina.core.errors import LaminaError, ShapeError
 from lamina.core.symbolic import SymbolicTensor
@@ -59,7 +59,7 @@ def test_compute_output_shape(row: LayerRow) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "first axis unknown"])
-@each_op
+@each_op_once
 def test_op(row: OpRow, known: bool) -> None:
     if row.by_value or not row.arrays or row.name in ("shape", "size", "ndim"):
         pytest.skip("of no arrays, or it gives no symbolic tensors")

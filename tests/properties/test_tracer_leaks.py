@@ -3,7 +3,7 @@
 import jax
 import pytest
 from catalogue import LayerRow, each_layer_once
-from catalogue_ops import OpRow, each_op
+from catalogue_ops import OpRow, each_op_once
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -30,7 +30,7 @@ def test_a_first_call_inside_jit_leaves_no_tracers(row: LayerRow) -> None:
     layer(*row.args())
 
 
-@each_op
+@each_op_once
 def test_op_leaks_nothing(row: OpRow) -> None:
     if not row.by_value:
         with jax.checking_leaks():

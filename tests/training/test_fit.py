@@ -17,6 +17,12 @@ from lamina.training.loop import Gate
 X, Y = data()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def room_for_programs():
+    """JAX keeps so many programs in a process, and forgets others' when tests before made more."""
+    jax.clear_caches()
+
+
 def reference(model, x, y):
     """Loss and accuracy over all samples at once, in NumPy."""
     p = np.asarray(model(x), np.float64)
