@@ -87,8 +87,8 @@ def test_gradients(row: LayerRow, mode: dict[str, bool]) -> None:
             return jnp.sum(jnp.sin(outputs))
 
         if row.floats or row.several:
-            return jax.grad(loss, argnums=(0, 1))(trainable, row.map(jnp.asarray))
-        return jax.grad(loss)(trainable, row.inputs)
+            return jax.jit(jax.grad(loss, argnums=(0, 1)))(trainable, row.map(jnp.asarray))
+        return jax.jit(jax.grad(loss))(trainable, row.inputs)
 
     for a, b in zip(*map(jax.tree.leaves, map(gradients, (ours, theirs))), strict=True):
         assert_allclose(a, b, atol=2e-5, rtol=1e-4)
