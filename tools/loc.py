@@ -18,7 +18,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1] / "lamina"
 
 CEILINGS = {
-    "core": 3950,
+    "core": 4050,
     "distribution": 250,
     "datasets": 150,
     "preprocessing": 250,
@@ -35,7 +35,7 @@ CEILINGS = {
     "models": 1050,
     "applications, wrappers, distillation": 900,
     "compat": 1250,
-    "face": 600,
+    "face": 450,
 }
 """Code lines a room may have. Raising one is a decision: docs/design.md says why."""
 

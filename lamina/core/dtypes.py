@@ -121,7 +121,7 @@ class DTypePolicy(Configurable):
             self.compute_dtype = self.variable_dtype = _ALIASES.get(name, name)
         if not known:
             kinds = ("mixed_float16", "mixed_bfloat16", *FLOATS)
-            raise unknown("dtype; Cannot convert to a DTypePolicy", name, kinds)
+            raise unknown("dtype policy", name, kinds)
 
     quantization_mode: str | None = None
 
@@ -183,7 +183,7 @@ def get_policy(identifier: Any) -> DTypePolicy:
         found = registry.deserialize(identifier)
         return DTypePolicy(**found) if isinstance(found, dict) else found
     if isinstance(identifier, str):
-        kind = registry.late("dtype_policies.quantized") if "_from_" in identifier else DTypePolicy
+        kind = registry.late("core.policies.quantized") if "_from_" in identifier else DTypePolicy
         return kind(identifier)
     if isinstance(identifier, DTypePolicy):
         return identifier

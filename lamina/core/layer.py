@@ -73,7 +73,7 @@ class Layer(Weights, Operation):
         state.initialised = True
         state.name = auto_name(type(self).__name__) if name is None else check_name(name, "A layer")
         if not isinstance(trainable, bool):
-            raise ArgumentError(f"`trainable` has to be a boolean, not {trainable!r}.")
+            raise ArgumentError(f"`trainable` is True or False, not {trainable!r}.")
         state.trainable = trainable
         self._use_policy(get_policy(dtype))
         state.remat = remat.wrapper_in_scope()
@@ -109,7 +109,7 @@ class Layer(Weights, Operation):
         """The shape of the output (a nest of shapes for several) for inputs of these shapes."""
         if not self._overrides("call") and not self._overrides("compute_output_spec"):
             raise NotDefinedError(
-                f"{self._who()} does not have a `compute_output_shape` method implemented.",
+                f"{self._who()} has neither a call() nor a compute_output_shape().",
                 fix="define call(), of which the shape is inferred",
             )
         dtype = self.compute_dtype if is_float(self.compute_dtype) else "float32"
@@ -301,10 +301,6 @@ class Layer(Weights, Operation):
             own["activity_regularizer"] = plain(self.activity_regularizer)
             known.add("activity_regularizer")
         return {**base, **{key: own[key] for key in own if key in known}}
-
-    def _build_at_init(self) -> None:
-        """Say, at the end of ``__init__``, that the layer has all its variables."""
-        self.built = True
 
     def get_build_config(self) -> Config | None:
         """The shapes that the layer was built with."""

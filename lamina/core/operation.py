@@ -44,7 +44,7 @@ class Operation(Configurable):
 
     def call(self, *args: Any, **kwargs: Any) -> Nest:
         """The computation, on arrays."""
-        raise NotDefinedError(f"{type(self).__name__} does not have a `call` method implemented.")
+        raise NotDefinedError(f"{type(self).__name__} defines no call().")
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Nest:
         """Record a call on symbolic tensors as a node; returns its symbolic outputs."""

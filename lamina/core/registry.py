@@ -36,11 +36,11 @@ ROOMS = {
     "keras.activations": "lamina.activations",
     "keras.ops": "lamina.ops",
     "keras.random": "lamina.core.random",
-    "keras.dtype_policies": "lamina.dtype_policies",
+    "keras.dtype_policies": "lamina.core.policies",
 }
 """Keras's module names, and the rooms whose public names they hold."""
 
-TOP = ("lamina.models", "lamina.dtype_policies", "lamina.layers", "lamina.initializers",
+TOP = ("lamina.models", "lamina.core.policies", "lamina.layers", "lamina.initializers",
        "lamina.losses", "lamina.metrics", "lamina.optimizers", "lamina.regularizers",
        "lamina.core.random")  # fmt: skip
 """Where a class that a file calls ``keras.X`` or ``keras.src.....X`` may live."""

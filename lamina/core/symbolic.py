@@ -286,11 +286,10 @@ def evaluate(function: Callable[..., Nest], *args: Nest, symbols: bool = False) 
 
 
 def evaluate_fitting(function: Callable[..., Nest], *args: Nest) -> Nest:
-    """`evaluate`, for shapes and dtypes that were described more loosely than they have to be.
+    """`evaluate`, for shapes that were described more loosely than they have to be.
 
     Where an unknown size has to equal, or broadcast with, a known one of another argument, it is
-    read as that one; where integers are needed, a tensor described without a dtype as integers.
-    What the readings that work do not agree on is unknown.
+    read as that one. What the readings that work do not agree on is unknown.
     """
     try:
         return evaluate(function, *args)
@@ -299,17 +298,14 @@ def evaluate_fitting(function: Callable[..., Nest], *args: Nest) -> Nest:
     except Exception as error:
         first = error
     leaves, treedef = nest.flatten_with(args)
-    loose = [i for i, x in enumerate(leaves) if getattr(x, "dtype", "") == "float32"]
-    for chosen in ([], loose[1:], loose[:1], loose):
-        known = [_refined(x, dtype="int32") if i in chosen else x for i, x in enumerate(leaves)]
-        for readings in _readings(known):
-            found: list[Any] = []
-            for reading in readings:
-                with contextlib.suppress(Exception):
-                    found.append(evaluate(function, *nest.unflatten(treedef, reading)))
-            with contextlib.suppress(ValueError):  # of readings that differ in rank
-                if found:
-                    return functools.reduce(functools.partial(nest.map_structure, _agreed), found)
+    for readings in _readings(leaves):
+        found: list[Any] = []
+        for reading in readings:
+            with contextlib.suppress(Exception):
+                found.append(evaluate(function, *nest.unflatten(treedef, reading)))
+        with contextlib.suppress(ValueError):  # of readings that differ in rank
+            if found:
+                return functools.reduce(functools.partial(nest.map_structure, _agreed), found)
     raise first
 
 
@@ -345,11 +341,10 @@ def _agreed(a: Any, b: Any) -> Any:
     return SymbolicTensor([m if m == n else None for m, n in pairs], a.dtype)
 
 
-def _refined(x: Any, sizes: Iterator[int | None] | None = None, dtype: str = "") -> Any:
+def _refined(x: Any, sizes: Iterator[int | None]) -> Any:
     if not isinstance(x, SymbolicTensor):
         return x
-    shape = x.shape if sizes is None else [next(sizes) if n is None else n for n in x.shape]
-    return SymbolicTensor(shape, dtype or x.dtype, name="refined")
+    return SymbolicTensor([next(sizes) if n is None else n for n in x.shape], x.dtype, name="read")
 
 
 def _spec(x: SymbolicTensor, size: Any) -> jax.ShapeDtypeStruct:

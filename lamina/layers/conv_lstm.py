@@ -4,14 +4,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from lamina import ops
 from lamina.core import types as t
 from lamina.core.errors import ArgumentError, ShapeError, unknown
 from lamina.core.input_spec import InputSpec
 from lamina.layers.arguments import data_format as standard_data_format
-from lamina.layers.arguments import known_size
+from lamina.layers.arguments import known_size, sizes
 from lamina.layers.recurrent import CellRNN
 from lamina.layers.recurrent_cells import Mask, RecurrentCell, lstm_step
 
@@ -67,7 +66,7 @@ class ConvLSTMCell(RecurrentCell):
         super().__init__(locals())
         self.implementation = 1
         for name in ("kernel_size", "strides", "dilation_rate"):
-            setattr(self, name, _sizes(self, name, getattr(self, name), rank))
+            setattr(self, name, sizes(self, name, getattr(self, name), rank))
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ArgumentError(
                 f"{type(self).__name__} cannot have both strides and a dilation.",
@@ -207,15 +206,3 @@ class ConvLSTM3D(ConvLSTM):
     """A convolutional LSTM over (batch, steps, 3 spatial axes, channels)."""
 
     rank = 3
-
-
-def _sizes(layer: Any, name: str, value: Any, rank: int) -> tuple[int, ...]:
-    """``value`` for each of ``rank`` dimensions."""
-    number = isinstance(value, (int, np.integer))
-    sizes = (value,) * rank if number else tuple(value) if isinstance(value, (list, tuple)) else ()
-    if len(sizes) != rank or not all(isinstance(n, (int, np.integer)) and n > 0 for n in sizes):
-        raise ArgumentError(
-            f"{type(layer).__name__} needs an int of 1 or more, or {rank} of them, as `{name}`.",
-            met=f"{name}={value!r}",
-        )
-    return tuple(map(int, sizes))

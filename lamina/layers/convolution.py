@@ -31,6 +31,8 @@ class ConvolutionLayer(WeightedLayer):
     paddings: tuple[str, ...] = ("valid", "same")
     shrinks = True
     strides_or_dilation = True
+    convolve: Any
+    """``convolve(inputs)``: the inputs convolved with the layer's kernels."""
 
     def set_geometry(
         self, kernel_size: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any
@@ -77,10 +79,6 @@ class ConvolutionLayer(WeightedLayer):
             last = self.data_format == "channels_last"
             x = x + self.bias.value.reshape(-1, *(() if last else (1,) * self.rank))
         return x if self.activation is None else self.activation(x)
-
-    def convolve(self, inputs: t.Array) -> t.Array:
-        """The inputs convolved with the layer's kernels."""
-        raise NotImplementedError
 
     def options(self) -> dict[str, Any]:
         """The geometry as arguments of the functions in `lamina.ops`."""

@@ -153,7 +153,7 @@ class JaxLayer(Layer):
                     rule=f"supported arguments are {', '.join(allowed)}",
                 )
         if "inputs" not in names:
-            raise ArgumentError(f"Missing required argument in `{name}`: `inputs` ({self._who()}).")
+            raise ArgumentError(f"{self._who()}: its {name} takes no `inputs`.")
         return names
 
     def _hold(self, params: Nest, state: Nest) -> None:

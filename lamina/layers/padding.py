@@ -10,30 +10,15 @@ import jax.numpy as jnp
 
 from lamina.core import types as t
 from lamina.core.errors import ArgumentError, DTypeError, ShapeError, unknown
-from lamina.core.input_spec import InputSpec
-from lamina.core.layer import Layer
-from lamina.layers.arguments import data_format as standard_data_format
 from lamina.layers.arguments import sizes
+from lamina.layers.spatial import SpatialLayer
 
 _METHODS = {"nearest": "nearest", "bilinear": "bilinear", "bicubic": "cubic",
             "lanczos3": "lanczos3", "lanczos5": "lanczos5"}  # fmt: skip
 
 
-class SpatialLayer(Layer):
-    """A layer that works on the ``rank`` spatial axes of its input."""
-
-    rank = 0
-
-    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = standard_data_format(data_format)
-        self.input_spec = InputSpec(ndim=self.rank + 2)
-
-    @property
-    def axes(self) -> range:
-        """Which axes of the input are the spatial ones."""
-        first = 1 if self.data_format == "channels_last" else 2
-        return range(first, first + self.rank)
+class PairedLayer(SpatialLayer):
+    """A layer with two numbers for each spatial axis: for before and after."""
 
     def pairs(self, name: str, value: Any) -> Any:
         """Two numbers, for before and after, of each axis; for a single axis, just the two."""
@@ -51,12 +36,12 @@ class SpatialLayer(Layer):
     def along(self, pairs: Any) -> list[tuple[int, int]]:
         """The pairs for all axes of the input."""
         found = [(0, 0)] * (self.rank + 2)
-        for axis, pair in zip(self.axes, [pairs] if self.rank == 1 else pairs, strict=True):
+        for axis, pair in zip(self.spatial_axes, [pairs] if self.rank == 1 else pairs, strict=True):
             found[axis] = pair
         return found
 
 
-class ZeroPadding(SpatialLayer):
+class ZeroPadding(PairedLayer):
     """Zeros before and after each spatial axis; base of `ZeroPadding1D`, `2D` and `3D`.
 
     Args:
@@ -100,7 +85,7 @@ class ZeroPadding3D(ZeroPadding):
     rank = 3
 
 
-class Cropping(SpatialLayer):
+class Cropping(PairedLayer):
     """The ends of each spatial axis cut off; base of `Cropping1D`, `Cropping2D`, `Cropping3D`.
 
     Args:
@@ -170,11 +155,11 @@ class UpSampling(SpatialLayer):
     def call(self, inputs: t.Array) -> t.Array:
         factors = [self.size] if isinstance(self.size, int) else self.size
         if self.interpolation == "nearest":
-            for axis, factor in zip(self.axes, factors, strict=True):
+            for axis, factor in zip(self.spatial_axes, factors, strict=True):
                 inputs = jnp.repeat(inputs, factor, axis)
             return inputs
         shape = list(inputs.shape)
-        for axis, factor in zip(self.axes, factors, strict=True):
+        for axis, factor in zip(self.spatial_axes, factors, strict=True):
             shape[axis] *= factor
         return jax.image.resize(inputs, shape, _METHODS[self.interpolation], antialias=False)
 

@@ -11,30 +11,11 @@ import jax.numpy as jnp
 from lamina import ops
 from lamina.core import types as t
 from lamina.core.errors import ArgumentError, DTypeError, ShapeError, unknown
-from lamina.core.input_spec import InputSpec
-from lamina.core.layer import Layer
 from lamina.core.symbolic import declared_shape
-from lamina.layers.arguments import data_format as standard_data_format
 from lamina.layers.arguments import sizes
+from lamina.layers.spatial import SpatialLayer
 
 Sizes = int | Sequence[int]
-
-
-class SpatialLayer(Layer):
-    """A layer over ``rank`` spatial dimensions, which stand where ``data_format`` says."""
-
-    rank = 0
-
-    def __init__(self, data_format: str | None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = standard_data_format(data_format)
-        self.input_spec = InputSpec(ndim=self.rank + 2)
-
-    @property
-    def spatial_axes(self) -> tuple[int, ...]:
-        """The axes of the spatial dimensions."""
-        start = 1 if self.data_format == "channels_last" else 2
-        return tuple(range(start, start + self.rank))
 
 
 class Pooling(SpatialLayer):

@@ -57,7 +57,7 @@ class Sequential(Model):
         if any(layer.name == other.name for other in self._chain):
             raise ArgumentError(
                 f"{self._who()} already has a layer named '{layer.name}'.",
-                rule="layers of a model should have unique names, and are different objects",
+                rule="the layers of a model have different names, and are different objects",
                 fix="make a new layer for each place (a list times a number repeats one)",
             )
         if getattr(layer, "is_input", False):
@@ -269,4 +269,4 @@ def _fit(known: Any, shape: Any) -> bool:
 def _not_a_layer(model: Sequential, layer: Any) -> str:
     if isinstance(layer, type) and issubclass(layer, Layer):
         return f"{model._who()} takes layers, not classes: write {layer.__name__}(...)."
-    return f"Only instances of Layer can be in {model._who()}, not {describe_value(layer)}."
+    return f"{model._who()} takes layers; this is {describe_value(layer)}."
