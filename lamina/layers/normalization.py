@@ -201,15 +201,12 @@ class LayerNormalization(WeightedLayer):
         self.rms_scaling = rms_scaling
 
     def build(self, input_shape: t.Shape) -> None:
-        rank = len(input_shape)
         axes = [self.axis] if isinstance(self.axis, int) else sorted(self.axis)
         shape = [known_size(self, input_shape, axis) for axis in axes]
         scale, center = self.scale or self.rms_scaling, self.center and not self.rms_scaling
         self.gamma = self.weight("gamma", shape, autocast=False) if scale else None
         self.beta = self.weight("beta", shape, autocast=False) if center else None
-        self.input_spec = InputSpec(
-            ndim=rank, axes={a % rank: size for a, size in zip(axes, shape, strict=True)}
-        )
+        self.input_spec = InputSpec(axes=dict(zip(axes, shape, strict=True)))
 
     def call(self, inputs: t.Array) -> t.Array:
         x = inputs.astype(jnp.promote_types(inputs.dtype, "float32"))
@@ -240,6 +237,7 @@ class UnitNormalization(Layer):
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = checked_axes(self, axis)
+        self.built = not self._builds_itself()  # there are no weights to wait for
 
     def call(self, inputs: t.Array) -> t.Array:
         axes: Any = self.axis if isinstance(self.axis, int) else tuple(self.axis)

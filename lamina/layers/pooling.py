@@ -41,6 +41,7 @@ class Pooling(SpatialLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(data_format, name=name, **kwargs)
+        self.built = not self._builds_itself()  # there are no weights to wait for
         self.pool_size = sizes(self, "pool_size", pool_size, self.rank)
         strides = self.pool_size if strides is None else strides
         self.strides = sizes(self, "strides", strides, self.rank)
@@ -213,6 +214,7 @@ class GlobalPooling(SpatialLayer):
     ) -> None:
         super().__init__(data_format, **kwargs)
         self.keepdims = keepdims
+        self.built = not self._builds_itself()  # there are no weights to wait for
 
     def call(self, inputs: t.Array) -> t.Array:
         reduce = jnp.max if self.pool_mode == "max" else jnp.mean
