@@ -18,7 +18,7 @@ from lamina.core import binding, compiled, input_spec, masking, nest, symbolic, 
 from lamina.core.binding import Frame, Trace
 from lamina.core.configurable import signature
 from lamina.core.dtypes import canonical, is_float
-from lamina.core.errors import ArgumentError, LaminaError, ShapeError
+from lamina.core.errors import ArgumentError, DTypeError, LaminaError, ShapeError
 from lamina.core.fingerprint import structure
 from lamina.core.graph import Node
 from lamina.core.holder import uninitialised
@@ -247,6 +247,8 @@ class CallSignature:
         self.training = "training" in self.names
         self.training_default = next((p.default for p in parameters if p.name == "training"), None)
         self.masks = {name for name in self.names if name == "mask" or name.endswith("_mask")}
+        needed = {p.name for p in parameters if p.default is p.empty} - {"training"} - self.masks
+        self.needed = [name for name in self.names if name in needed]
 
 
 def call_signature(layer: Any) -> CallSignature:
@@ -377,6 +379,12 @@ def build(layer: Any, bound: dict[str, Any]) -> None:
     state = layer._lamina
     if state.built:
         return
+    missing = [name for name in call_signature(layer).needed if name not in bound]
+    if missing:
+        raise DTypeError(
+            f"{layer._who()} is called without `{missing[0]}`.",
+            rule=f"its call takes {', '.join(call_signature(layer).needed)}",
+        )
     shapes = {
         name: nest.map_structure(symbolic.declared_shape, value)
         for name, value in bound.items()

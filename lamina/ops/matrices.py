@@ -14,9 +14,9 @@ from jax.core import Tracer
 from lamina.core.dtypes import canonical
 from lamina.core.errors import ArgumentError, ShapeError
 from lamina.core.operation import op
-from lamina.core.symbolic import SymbolicTensor
-from lamina.core.types import Array, ArrayLike
-from lamina.ops._rules import array_op, as_floats, axes_tuple, broadcast_shapes
+from lamina.core.symbolic import SymbolicTensor, evaluate_fitting
+from lamina.core.types import Array, ArrayLike, Nest
+from lamina.ops._rules import _shape, array_op, as_floats, axes_tuple, broadcast_shapes
 
 
 def _wide(*xs: ArrayLike) -> str | None:
@@ -84,7 +84,26 @@ def tensordot(x1: ArrayLike, x2: ArrayLike, axes: Any = 2) -> Array:
     return jnp.tensordot(x1, x2, axes)
 
 
-@op
+def _einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Nest:
+    """An unknown size is that of the same letter elsewhere."""
+    terms = subscripts.replace(" ", "").split("->")[0].split(",")
+    sizes: dict[str, int | None] = {}
+    if "." not in subscripts:
+        for term, x in zip(terms, operands, strict=False):
+            sizes |= {a: n for a, n in zip(term, _shape(x), strict=False) if n not in (None, 1)}
+        operands = tuple(_read(sizes, *each) for each in zip(terms, operands, strict=True))
+    plain: Any = einsum
+    return evaluate_fitting(lambda xs: plain.plain(subscripts, *xs, **kwargs), operands)
+
+
+def _read(sizes: dict[str, int | None], term: str, x: Any) -> Any:
+    if not isinstance(x, SymbolicTensor) or len(term) != x.ndim:
+        return x
+    shape = [sizes.get(a) if n is None else n for a, n in zip(term, x.shape, strict=True)]
+    return SymbolicTensor(shape, x.dtype, name="read")
+
+
+@op(shape=_einsum)
 def einsum(subscripts: str, *operands: ArrayLike, **kwargs: Any) -> Array:
     """Sums of products by Einstein's convention: letters left out of the result are summed.
 

@@ -297,14 +297,16 @@ def _item(x: Any, key: Any) -> Any:
         return np.broadcast_to(np.int8(0), sizes)[key].shape
 
     try:
-        found = other = shape(PROBES[0])
+        found = shape(PROBES[0])
     except IndexError as error:
         raise refused("get_item", (x, key), error) from error
-    with contextlib.suppress(IndexError):
-        other = shape(PROBES[1])
-        other = shape(0)
-    pairs = zip(found, other, strict=True)
-    return SymbolicTensor([a if a == b else None for a, b in pairs], x.dtype)
+    ends = (end for part in parts if isinstance(part, slice) for end in (part.start, part.stop))
+    others = [found]
+    for size in (PROBES[1], 0, *(abs(end) for end in ends if end is not None)):
+        with contextlib.suppress(IndexError):
+            others.append(shape(size))
+    sizes = [set(each) for each in zip(*others, strict=True)]
+    return SymbolicTensor([n.pop() if len(n) == 1 else None for n in sizes], x.dtype)
 
 
 @array_op(shape=_item)

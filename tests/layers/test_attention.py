@@ -85,6 +85,7 @@ MISTAKES = [
     (lambda: MultiHeadAttention(2, 3, output_shape=2.5), "output_shape"),
     (lambda: MultiHeadAttention(2, 3, attention_axes=3)(x(2, 3, 4), x(2, 3, 4)), "attention_axes"),
     (lambda: MultiHeadAttention(2, 3)(x(2, 4), x(2, 4)), "3 or more"),
+    (lambda: MultiHeadAttention(2, 3)(x(2, 3, 4)), "called without `value`"),
     (lambda: MultiHeadAttention(2, 3)(x(2, 3, 4), x(2, 5, 4), x(2, 6, 4)), "must be equal"),
     (lambda: MultiHeadAttention(2, 3)(x(2, 3, 4), x(2, 5, 4), attention_mask=np.ones((2, 3, 4))),
      "attention_mask"),

@@ -31,6 +31,13 @@ def pairwise(number: int) -> list[tuple[bool, ...]]:
     return chosen
 
 
+@pytest.fixture
+def names_anew() -> None:
+    """Both libraries count the names of layers from the beginning."""
+    keras.utils.clear_session()
+    lamina.utils.clear_session()
+
+
 def made(build: Any, shape: Any = S.shape) -> tuple[Any, Any]:
     """The layer of both libraries, with the same weights."""
     pair = [build(library.layers) for library in (lamina, keras)]
@@ -139,6 +146,7 @@ def test_a_backward_layer_of_its_own() -> None:
         (3, {"kernel_size": (1, 2, 1), "kernel_regularizer": "l2"}),
     ],
 )
+@pytest.mark.usefixtures("names_anew")
 def test_convolutional(rank: int, options: dict[str, Any]) -> None:
     sizes = (5, 4, 3)[:rank]
     first = options.get("data_format") == "channels_first"
@@ -162,6 +170,7 @@ def test_convolutional(rank: int, options: dict[str, Any]) -> None:
     ]
 
 
+@pytest.mark.usefixtures("names_anew")
 def test_stacked_cells() -> None:
     def build(layers: Any) -> Any:
         cells = [layers.LSTMCell(3, dropout=0.3, seed=1), layers.GRUCell(2), layers.LSTMCell(4)]
@@ -176,6 +185,7 @@ def test_stacked_cells() -> None:
 
 
 @pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.usefixtures("names_anew")
 def test_time_distributed(masked: bool) -> None:
     ours, theirs = made(lambda layers: layers.TimeDistributed(layers.Dense(2, activation="relu")))
     given = {"mask": jnp.asarray(MASK)} if masked else {}
