@@ -1,6 +1,6 @@
 """Rows of the catalogue: normalization."""
 
-from rows import LayerRow, row, x
+from rows import LayerRow, part, row, x
 
 NORMALIZATION: list[LayerRow] = [
     row("BatchNormalization", x(3, 4, 2), axis=1, momentum=0.5, gamma_regularizer="l2",
@@ -14,4 +14,8 @@ NORMALIZATION: list[LayerRow] = [
     row("GroupNormalization", x(3, 4), groups=1, gamma_regularizer="l1"),
     row("RMSNormalization", x(3, 4, 5), {"epsilon": 0.5}),
     row("RMSNormalization", x(3, 4, 5), axis=[-1, -2], epsilon=0.1),
+    row("SpectralNormalization", x(3, 4), layer=part("Dense", units=5),
+        power_iterations=2),
+    row("SpectralNormalization", x(2, 5, 4, 3),
+        layer=part("Conv2D", filters=2, kernel_size=3, padding="same")),
 ]  # fmt: skip

@@ -1,4 +1,7 @@
-"""The form of a layer's row in the catalogue, and the arrays that rows are made of."""
+"""The form of a layer's row in the catalogue, and the arrays that rows are made of.
+
+An argument may be a `part`: a layer, which is made anew each time.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +29,33 @@ def label(name: str, options: dict[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A layer inside a row's layer, of the library that the row's is of."""
+
+    kind: str
+    arguments: dict[str, Any]
+
+    def __call__(self, library: Any, **more: Any) -> Any:
+        policy = {"dtype": more["dtype"]} if "dtype" in more else {}
+        given = {key: _made(value, library, policy) for key, value in self.arguments.items()}
+        return getattr(library, self.kind)(**given, **more)
+
+    def __repr__(self) -> str:
+        return self.kind
+
+
+def _made(value: Any, library: Any, policy: dict[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_made(each, library, policy) for each in value]
+    return value(library, **policy) if isinstance(value, Part) else value
+
+
+def part(kind: str, **arguments: Any) -> Part:
+    """A layer of this kind; it is named after it, since each library counts names of its own."""
+    return Part(kind, {"name": f"a_{kind.lower()}", **arguments})
+
+
+@dataclass(frozen=True)
 class LayerRow:
     """A layer, its constructor's arguments, and an input (an array, or a list of several).
 
@@ -42,13 +72,20 @@ class LayerRow:
     random: bool = False
     apart: bool = False
 
-    def make(self, **more: Any) -> Any:
-        return getattr(lamina.layers, self.name)(**self.arguments, **more)
+    def make(self, library: Any = lamina.layers, **more: Any) -> Any:
+        """A fresh layer: Lamina's, or that of another module of layers."""
+        return Part(self.name, self.arguments)(library, **more)
 
     def args(self, inputs: Any = None) -> tuple[Any, ...]:
         """What the layer is called with: the row's inputs, or others arranged as they are."""
         inputs = self.inputs if inputs is None else inputs
         return tuple(inputs) if self.apart else (inputs,)
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is another layer in the layer, with settings of its own."""
+        held = [v[0] if type(v) is list else v for v in self.arguments.values()]
+        return any(isinstance(each, Part) for each in held)
 
     @property
     def several(self) -> bool:

@@ -18,7 +18,7 @@ from lamina.layers import Input
 keras = pytest.importorskip("keras")
 pytestmark = pytest.mark.filterwarnings("ignore:.*rms_scaling:UserWarning")
 
-RECURRENT = ("SimpleRNN", "LSTM", "GRU")
+RECURRENT = ("SimpleRNN", "LSTM", "GRU", "ConvLSTM2D")
 """Keras moves the generator of these layers at inference, too, for masks that it does not use. Ours
 stays: a layer can be called inside jax.jit, which could not write it back."""
 
@@ -26,7 +26,7 @@ stays: a layer can be called inside jax.jit, which could not write it back."""
 def pair(row: LayerRow, **more: Any) -> tuple[Any, Any]:
     """The layer in both libraries, built, with the same weights that are not all 0 or 1."""
     ours = row.make(name="layer", **more)
-    theirs = getattr(keras.layers, row.name)(**row.arguments, name="layer", **more)
+    theirs = row.make(keras.layers, name="layer", **more)
     ours(*row.args())
     theirs(*row.args())
     weights = [_weight(i, v) for i, v in enumerate(theirs.weights)]
@@ -108,7 +108,7 @@ def test_weights_have_the_same_order_names_and_paths(row: LayerRow) -> None:
 @each_layer
 def test_configs_are_equal(row: LayerRow) -> None:
     ours = row.make(name="layer")
-    theirs = getattr(keras.layers, row.name)(**row.arguments, name="layer")
+    theirs = row.make(keras.layers, name="layer")
     config = registry.serialize(ours)
     if row.name == "SimpleRNN":
         assert config["config"].pop("seed") == 3  # which Keras forgets
@@ -141,7 +141,7 @@ def test_output_shapes(row: LayerRow) -> None:
         row.map(lambda x: (None, *x.shape[1:])),
         row.map(lambda x: (None,) * (x.ndim - 1) + x.shape[max(x.ndim - 1, 1) :]),
     ):
-        ours, theirs = row.make(), getattr(keras.layers, row.name)(**row.arguments)
+        ours, theirs = row.make(), row.make(keras.layers)
         tensor = [keras.KerasTensor(s, x.dtype.name) for s, x in _pairs(shapes, row)]
         inputs = [Input(batch_shape=s, dtype=x.dtype) for s, x in _pairs(shapes, row)]
         try:

@@ -30,7 +30,7 @@ def models(row: LayerRow, **more: Any) -> list[Any]:
     made = []
     for library in (lamina, keras):
         inputs = library.Input(row.inputs.shape[1:], dtype=row.inputs.dtype.name)
-        layer = getattr(library.layers, row.name)(**row.arguments, **more, name="tested")
+        layer = row.make(library.layers, **more, name="tested")
         model = library.Model(inputs, layer(inputs))
         layer.enable_lora(2, lora_alpha=3)
         layer.set_weights([x(*v.shape, i + 1)[..., 0] for i, v in enumerate(layer.weights)])

@@ -35,6 +35,8 @@ def test_weights(row: LayerRow) -> None:
 
 @each_layer_once
 def test_policy(row: LayerRow) -> None:
+    if row.holds:
+        pytest.skip("the layer inside has a policy of its own")
     layer = row.make()
     layer(*row.args())
     layer.dtype_policy = "mixed_bfloat16"
