@@ -202,8 +202,12 @@ def test_a_forgotten_super_init_is_named():
         def __init__(self):
             self.dense = layers.Dense(2)
 
-    with pytest.raises(StateError, match=r"super\(\).__init__"):
-        Bad()
+        def call(self, x):
+            return self.dense(x)
+
+    for use in (lambda layer: layer(X), lambda layer: keras.Sequential([layer])(X)):
+        with pytest.raises(StateError, match=r"super\(\).__init__"):
+            use(Bad())
 
     class Later(keras.layers.Layer):
         def __init__(self):

@@ -68,8 +68,6 @@ class Holder:
             object.__setattr__(self, name, value)
             return
         if type(value) in _CONTAINERS or tracking.is_tracked(value):
-            if not self._lamina.initialised and tracking.contains_tracked(value):
-                raise uninitialised(self)
             value = tracking.track(value, self)
             self._attach(value)
         elif binding.current() is None or self._changes_program(name, value):
@@ -171,6 +169,6 @@ def uninitialised(layer: Any) -> StateError:
     name = type(layer).__name__
     return StateError(
         f"The layer {name} was not initialised.",
-        rule="a layer's __init__ calls that of its base class before anything else",
+        rule="a layer's __init__ calls that of its base class",
         fix=f"begin {name}.__init__ with super().__init__(**kwargs)",
     )

@@ -142,11 +142,6 @@ def is_owner(value: Any) -> bool:
     return hasattr(type(value), "owned_variables")
 
 
-def contains_tracked(value: Any) -> bool:
-    """Whether there is a Variable or Layer somewhere in a value."""
-    return next(walk(value), None) is not None
-
-
 def unique(things: Any) -> list[Any]:
     """Things in order, each object once."""
     return list({id(each): each for each in things}.values())

@@ -412,3 +412,23 @@ def test_a_build_may_call_that_of_the_base_class():
 
     assert keras.Sequential([Around()])(X).shape == (2, 2)
     assert len(Around()(keras.Input((3,))).shape) == 2
+
+
+def test_layers_may_be_set_before_the_base_class_is_initialised(tmp_path):
+    @keras.saving.register_keras_serializable("tests")
+    class Early(keras.Model):
+        def __init__(self, units=2, **kwargs):
+            self.inner = layers.Dense(units)
+            self.several = [layers.Dense(3)]
+            super().__init__(**kwargs)
+
+        def call(self, x):
+            return self.inner(self.several[0](x))
+
+    model = Early()
+    assert model(X).shape == (2, 2)
+    assert len(model.weights) == 4
+    assert [layer.units for layer in model.layers] == [2, 3]
+    model.save(tmp_path / "early.keras")
+    again = keras.saving.load_model(tmp_path / "early.keras")
+    np.testing.assert_array_equal(again(X), model(X))
