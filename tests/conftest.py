@@ -17,9 +17,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import lamina
+
+# The same examples in each run; `--hypothesis-profile=default` looks for new ones.
+hypothesis.settings.register_profile("lamina", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("lamina")
 
 if "LAMINA_TEST_PROGRAMS" not in os.environ:  # a worker has its parent's
     os.environ["LAMINA_TEST_PROGRAMS"] = tempfile.mkdtemp(prefix="lamina-programs-")

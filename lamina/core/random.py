@@ -21,7 +21,7 @@ from jax.core import Tracer
 from lamina.core import threefry
 from lamina.core.configurable import Configurable
 from lamina.core.dtypes import canonical, is_float, is_int
-from lamina.core.errors import ArgumentError, ShapeError
+from lamina.core.errors import ArgumentError, ShapeError, StateError
 from lamina.core.naming import auto_name, reset_names
 from lamina.core.registry import late
 from lamina.core.settings import lock, settings
@@ -70,6 +70,12 @@ def make_key(seed: SeedLike = None) -> Any:
     if seed is None:
         scope = _scoped.get()
         if scope is None:
+            if isinstance(jnp.zeros(()), Tracer):
+                raise StateError(
+                    "A draw without a seed inside jax.jit would be the same in every call.",
+                    rule="a program of jax takes all that changes as arguments",
+                    fix="pass a key or an int as `seed`, or draw inside a layer's call()",
+                )
             return creation_key()
         scope[1] += 1
         return scope[0] if scope[1] == 1 else jax.random.fold_in(jnp.asarray(scope[0]), scope[1])

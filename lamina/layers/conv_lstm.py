@@ -84,7 +84,7 @@ class ConvLSTMCell(RecurrentCell):
         spatial = input_shape[2:] if self.channels_axis == 1 else input_shape[1:-1]
         if None in spatial:
             raise ShapeError(
-                f"{self._who()} cannot be built: a spatial size of its input is not known.",
+                f"{self._who()} cannot be built: spatial sizes of its input are not known.",
                 met=f"input shape {input_shape}",
                 rule="its states have these sizes from the first step on",
             )

@@ -302,7 +302,8 @@ def _item(x: Any, key: Any) -> Any:
         raise refused("get_item", (x, key), error) from error
     ends = (end for part in parts if isinstance(part, slice) for end in (part.start, part.stop))
     others = [found]
-    for size in (PROBES[1], 0, *(abs(end) for end in ends if end is not None)):
+    near = [abs(abs(end) + by) for end in ends if end is not None for by in (-1, 0, 1)]
+    for size in (PROBES[1], 0, *near):
         with contextlib.suppress(IndexError):
             others.append(shape(size))
     sizes = [set(each) for each in zip(*others, strict=True)]

@@ -6,7 +6,7 @@ import pytest
 
 import lamina as keras
 from lamina.core import random, threefry
-from lamina.core.errors import LaminaError
+from lamina.core.errors import LaminaError, StateError
 
 KEY = np.array([12, 5], np.uint32)
 
@@ -89,3 +89,12 @@ def test_draws_have_their_distributions():
         assert abs(float(np.mean(drawn)) - mean) < 0.05, name
         assert deviation is None or abs(float(np.std(drawn)) - deviation) < 0.05, name
     assert sorted(np.asarray(random.shuffle(np.arange(9), seed=2))) == list(range(9))
+
+
+def test_a_draw_without_a_seed_inside_jit_is_refused():
+    with pytest.raises(StateError, match="same in every call"):
+        jax.jit(lambda: random.normal((2,)))()
+    assert jax.vmap(lambda x: x + random.normal(()))(np.zeros(2)).shape == (2,)
+    draw = jax.jit(lambda key: random.normal((2,), seed=key))
+    first, second = draw(KEY), draw(KEY + 1)
+    assert not np.allclose(first, second)
