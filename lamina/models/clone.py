@@ -74,7 +74,9 @@ def clone_model(
 def from_config(layer: Layer) -> Layer:
     """A layer like this one, from its config, without going through names of classes."""
     cls = type(layer)
-    with registry.allow_code(registry.unsafe.get() or not cls.compilable):
+    inside = {type(each).__name__: type(each) for each in layer._flatten_layers()}
+    code = registry.allow_code(registry.unsafe.get() or not cls.compilable)
+    with code, registry.CustomObjectScope(inside):
         return cls.from_config(layer.get_config())
 
 

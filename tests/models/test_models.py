@@ -240,3 +240,23 @@ def test_bad_input_is_explained(case):
     run, error, text = BAD[case]
     with pytest.raises(error, match=text):
         run()
+
+
+def test_a_clone_needs_no_name_for_a_cell_of_ours():
+    class Cell(layers.Layer):
+        def __init__(self, units, **kwargs):
+            super().__init__(**kwargs)
+            self.units = self.state_size = units
+
+        def build(self, shape):
+            self.kernel = self.add_weight(shape=(shape[-1], self.units))
+
+        def call(self, x, states):
+            state = x @ self.kernel + states[0]
+            return state, [state]
+
+    model = keras.Sequential([keras.Input((4, 3)), layers.RNN(Cell(2))])
+    clone = keras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    x = np.ones((1, 4, 3), np.float32)
+    np.testing.assert_array_equal(clone(x), model(x))
