@@ -28,18 +28,18 @@ CEILINGS = {
     "losses, metrics, optimizers": 2750,
     "layers": 4050,
     "layers/preprocessing": 1300,
-    "training, callbacks": 2050,
+    "training, callbacks": 3300,
     "saving": 1025,
     "view": 1850,
     "export, quantizers": 600,
-    "models": 1050,
+    "models": 1060,
     "applications, wrappers, distillation": 900,
     "compat": 1250,
     "face": 450,
 }
 """Code lines a room may have. Raising one is a decision: docs/design.md says why."""
 
-TOTAL = 22_200
+TOTAL = 23_500
 CANARY = ("layers/dense.py", 45)
 LONGEST = 500
 LONG_FILES: frozenset[str] = frozenset()

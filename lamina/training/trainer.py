@@ -15,13 +15,11 @@ from lamina.core.tracebacks import folded
 from lamina.core.types import Array, Config, Nest
 from lamina.core.variable import read_all
 from lamina.metrics import Mean
-from lamina.training import loop, program
-from lamina.training import step as steps
+from lamina.training import loop
 from lamina.training.callback import History, to_numbers
 from lamina.training.compiling import CompiledLoss, CompiledMetrics
 from lamina.training.data import source_of, split, validation_source
-from lamina.training.state import TrainState, pairs, read, variables_of, write
-from lamina.training.step import Batch
+from lamina.training.stepping import Stepping
 
 
 class Training:
@@ -40,7 +38,7 @@ class Training:
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.history: History | None = None
         self.given: dict[str, Any] = {}
-        self.programs: dict[Any, program.Program] = {}
+        self.programs: dict[Any, Any] = {}
         self.found: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -59,7 +57,7 @@ def _kept(name: str, doc: str) -> Any:
     return property(get, put, doc=doc)
 
 
-class Trainer:
+class Trainer(Stepping):
     """Mixed into a `Layer`: ``compile``, ``fit``, ``evaluate``, ``predict`` and what they share."""
 
     optimizer = _kept("optimizer", "What follows the gradients.")
@@ -375,106 +373,6 @@ class Trainer:
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as NumPy arrays."""
         return jax.tree.map(np.asarray, loop.on_batch(self, "predict", x))
-
-    # --- the step -------------------------------------------------------------------------------
-
-    def state(self) -> TrainState:
-        """All arrays of training, of a built and compiled model, as a named tuple."""
-        if self.optimizer is not None:
-            program._build_optimizer(self)
-        return read(variables_of(self))
-
-    def set_state(self, state: TrainState) -> None:
-        """Make the variables of model, optimizer and metrics hold the arrays of ``state``."""
-        write(variables_of(self), state)
-
-    def step(self, state: TrainState, batch: Any) -> tuple[TrainState, dict[str, Array]]:
-        """One step of training as a pure function: the one that `fit` runs.
-
-        Args:
-            state: What `state` or the last step gave.
-            batch: A tuple of inputs, targets and, if there are some, sample weights.
-
-        Returns:
-            The next state, and logs with the means since the metrics in ``state`` were reset. The
-            model itself does not change: `set_state` puts a state into it.
-        """
-        return loop.step(self, state, batch)
-
-    def train_step(self, state: Any, data: Any) -> tuple[dict[str, Array], Any]:
-        """One step of training, to be overridden.
-
-        Args:
-            state: ``(trainable, non_trainable, optimizer, metrics)`` variables, lists of arrays.
-            data: A tuple of inputs, targets and, if there are some, sample weights.
-
-        Returns:
-            Logs, and the next state.
-        """
-        new, logs = steps.train_step(self, TrainState(*state), Batch.of(data))
-        return logs, tuple(new)
-
-    def test_step(self, state: Any, data: Any) -> tuple[dict[str, Array], Any]:
-        """As `train_step`, without optimizer variables in the state and without training."""
-        memory = [binding.read(v) for v in getattr(self.optimizer, "variables", ())]
-        full = TrainState(state[0], state[1], memory, state[2])
-        new, logs = steps.test_step(self, full, Batch.of(data))
-        return logs, (new.trainable, new.non_trainable, new.metrics)
-
-    def predict_step(self, state: Any, data: Any) -> tuple[Nest, list[Array]]:
-        """Outputs for ``(trainable, non_trainable)`` arrays, and the non-trainable ones after."""
-        full = TrainState(state[0], state[1], [], [])
-        new, outputs = steps.predict_step(self, full, Batch.of(data))
-        return outputs, list(new.non_trainable)
-
-    def compute_loss_and_updates(
-        self,
-        trainable_variables: Any,
-        non_trainable_variables: Any,
-        metrics_variables: Any,
-        x: Nest,
-        y: Nest,
-        sample_weight: Nest,
-        training: bool = False,
-        optimizer_variables: Any = None,
-    ) -> tuple[Array, tuple[Array, Nest, list[Array], list[Array]]]:
-        """The loss as a pure function, for ``jax.value_and_grad(..., has_aux=True)``.
-
-        Returns:
-            The loss, scaled for the optimizer when training; and the loss itself, predictions, and
-            new non-trainable and metric arrays.
-        """
-        known = variables_of(self)
-        if optimizer_variables is None:
-            known, optimizer_variables = known._replace(optimizer=[]), []
-        given = (trainable_variables, non_trainable_variables, optimizer_variables)
-        values = pairs(known, TrainState(*given, metrics_variables))
-        with binding.bind(values, training=training) as trace:
-            y_pred = self(x, training=training)  # type: ignore[operator]
-            loss = steps.total_loss(self, Batch(x, y, sample_weight), y_pred, training)
-            scaled = self.optimizer.scale_loss(loss) if training and self.optimizer else loss
-            rest = [trace.values[v] for v in known.non_trainable]
-            sums = [trace.values[v] for v in known.metrics]
-        return scaled, (loss, y_pred, rest, sums)
-
-    def stateless_compute_loss(
-        self,
-        trainable_variables: Any,
-        non_trainable_variables: Any,
-        metrics_variables: Any,
-        x: Nest = None,
-        y: Nest = None,
-        y_pred: Nest = None,
-        sample_weight: Nest = None,
-        training: bool = True,
-    ) -> tuple[Array, tuple[list[Array], list[Array], list[Array]]]:
-        """`compute_loss` as a pure function: the loss, and the three lists of arrays after it."""
-        known = variables_of(self)._replace(optimizer=[])
-        given = (trainable_variables, non_trainable_variables, [], metrics_variables)
-        with binding.bind(pairs(known, TrainState(*given)), training=training) as trace:
-            loss = steps.total_loss(self, Batch(x, y, sample_weight), y_pred, training)
-            first, second, _, third = ([trace.values[v] for v in own] for own in known)
-        return loss, (first, second, third)
 
     def make_train_function(self, force: bool = False) -> None:
         """Steps are compiled when they first run; ``force`` forgets those compiled before."""
