@@ -16,7 +16,7 @@ ONE_HOT = ("categorical_crossentropy", "categorical_focal_crossentropy")
 CATEGORICAL = (*ONE_HOT, *SPARSE)
 REGRESSION = ("mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error",
               "mean_squared_logarithmic_error", "huber", "log_cosh")  # fmt: skip
-MARGINS = ("hinge", "squared_hinge")
+ELEMENTWISE = (*REGRESSION, "hinge", "squared_hinge", "poisson")
 _PROBABILITIES = ("sigmoid", "softmax", "hard_sigmoid")
 _COUNTING = (metrics.Precision, metrics.Recall, metrics.TruePositives, metrics.FalsePositives,
              metrics.TrueNegatives, metrics.FalseNegatives)  # fmt: skip
@@ -155,7 +155,7 @@ def ranges(seen: Seen) -> Iterator[Finding]:
         if term.ending is None or values is None or term.kind not in REGRESSION:
             continue
         low, high = BOUNDS.get(term.ending.activation, (None, None))
-        if values.size and _strays(values, low, high):
+        if values.size and _strays(values, low, high) and not _repeated(term):
             reach = f"no less than {low}" if high is None else f"from {low} to {high}"
             assert term.target is not None
             yield Finding(
@@ -169,25 +169,23 @@ def ranges(seen: Seen) -> Iterator[Finding]:
 def broadcasts(seen: Seen) -> Iterator[Finding]:
     """Targets that fit the output only because they are repeated."""
     for term in seen.terms:
-        if term.target is None or term.kind not in (*REGRESSION, *MARGINS, "poisson"):
+        if term.target is None or term.kind not in ELEMENTWISE or not _repeated(term):
             continue
-        given, wanted = list(term.target.values.shape[1:]), list(term.shape[1:])
-        if abs(len(given) - len(wanted)) == 1:
-            longer = max(given, wanted, key=len)
-            if longer[-1] == 1 and (len(longer) > 1 or given == wanted):
-                longer.pop()
-            elif longer[-1] == 1:
-                continue
-        if given != wanted:
-            known = "" if term.ending is None or term.ending.activation != "softmax" else (
-                " For class numbers take 'sparse_categorical_crossentropy'."
-            )  # fmt: skip
-            yield Finding(
-                "target-broadcast",
-                f"{term.target.name} has the shape {_shape(term.target.values.shape[1:])}, "
-                f"{_output(term)} {_shape(term.shape[1:])}: {_who(term)} repeats one to fit the "
-                f"other. Give targets of the shape of the output.{known}",
-            )
+        softmax = term.ending is not None and term.ending.activation == "softmax"
+        fix = " For class numbers take 'sparse_categorical_crossentropy'." if softmax else ""
+        yield Finding(
+            "target-broadcast",
+            f"{term.target.name} has the shape {_shape(term.target.values.shape)}, "
+            f"{_output(term)} {_shape(term.shape)}: {_who(term)} repeats one to fit the other. "
+            f"Give targets of the shape of the output.{fix}",
+        )
+
+
+def _repeated(term: Term) -> bool:
+    """Whether targets have another shape than the output, but for a last axis of size 1."""
+    assert term.target is not None
+    given, wanted = term.target.values.shape[1:], term.shape[1:]
+    return given != wanted and (*given, 1) != wanted and given != (*wanted, 1)
 
 
 def one_label(seen: Seen) -> Iterator[Finding]:
@@ -306,7 +304,7 @@ def _class(kind: str) -> str:
 
 
 def _shape(shape: Any) -> str:
-    return "(" + ", ".join(["batch", *map(str, shape)]) + ")"
+    return "(" + ", ".join(["batch", *map(str, shape[1:])]) + ")"
 
 
 def _counted(term: Term) -> np.ndarray | None:

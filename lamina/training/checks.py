@@ -64,11 +64,12 @@ def examine(model: Any, data: Any, callbacks: Any) -> Findings:
 
 
 def nan_hint(epoch: int, logs: dict[str, Any], callbacks: list[Any]) -> bool:
-    """Warn of an epoch whose loss is NaN; whether that was due."""
-    if not math.isnan(logs.get("loss", 0.0)) or any(each.expects_nan for each in callbacks):
+    """Warn of an epoch whose loss is NaN or inf; whether that was due."""
+    loss = logs.get("loss", 0.0)
+    if math.isfinite(loss) or any(each.expects_nan for each in callbacks):
         return False
     text = (
-        f"The loss became NaN in epoch {epoch + 1}, and with it most likely the weights. "
+        f"The loss became {loss} in epoch {epoch + 1}, and with it most likely the weights. "
         "fit(..., check_numerics=True) says in which batch and layer it begins, and keeps the "
         "weights before it; a lower learning rate or clipnorm=1.0 often helps."
     )
