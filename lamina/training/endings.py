@@ -26,6 +26,7 @@ _PASSING = (
     layers.Reshape, layers.SpatialDropout1D, layers.SpatialDropout2D, layers.UpSampling2D,
 )  # fmt: skip
 _NORMALISING = (layers.BatchNormalization, layers.LayerNormalization)
+_GATED = (layers.GRU, layers.LSTM, layers.SimpleRNN)
 
 
 class Ending(NamedTuple):
@@ -37,12 +38,15 @@ class Ending(NamedTuple):
 
 
 def endings(model: Any) -> list[Ending | None]:
-    """The ending of each output of a described model; empty for one that a ``call`` describes."""
+    """The ending of each output; empty where a ``call`` does not return what a layer gave."""
     tensors = _outputs(model)
     if tensors is not None:
         return [_of_tensor(x) for x in tensors]
     chain = _chain(model)
-    return [_of_chain(chain)] if chain else []
+    if chain:
+        return [_of_chain(chain)]
+    found = _of_last(model)
+    return [found] if isinstance(found, Ending) else []
 
 
 def entries(model: Any) -> Iterator[tuple[str, Any]]:
@@ -131,12 +135,19 @@ def _of_chain(chain: list[Any]) -> Ending | None:
     return None
 
 
+def _of_last(layer: Any) -> Ending | bool:
+    """The ending of a layer by the layer inside whose outputs it returned when last called."""
+    last = layer._lamina.last and layer._lamina.last()
+    found = _of_layer(last) if last is not None else False
+    return found if isinstance(found, Ending) else False
+
+
 def _of_layer(layer: Any, index: int = 0) -> Ending | bool:
     """The ending of a layer's output; else whether it passes on what it gets."""
     if isinstance(layer, _PASSING):
         return True
     if not _ours(layer):
-        return False
+        return _of_last(layer)
     if isinstance(layer, layers.TimeDistributed):
         return _of_layer(layer.layer)
     if hasattr(layer, "compile"):
@@ -151,14 +162,20 @@ def _of_layer(layer: Any, index: int = 0) -> Ending | bool:
         return Ending("leaky_relu", name)
     if isinstance(layer, _NORMALISING):
         return Ending("linear", name)
-    dense = isinstance(layer, (layers.Dense, layers.EinsumDense, layers.Activation))
-    if not dense and not (hasattr(layer, "filters") and hasattr(layer, "strides")):
-        return False
-    if isinstance(layer, layers.RNN):
+    if not _activates(layer):
         return False
     function = layer.activation
     activation = "linear" if function is None else getattr(function, "__name__", "")
     if activation == "linear" and isinstance(layer, layers.Activation):
         return True
+    if isinstance(layer, _GATED) and (activation != "tanh" or index > 0):
+        return False
     ours = getattr(function, "__module__", "lamina").partition(".")[0] in ("lamina", "jax")
     return Ending(activation, name) if ours and activation in _KNOWN else False
+
+
+def _activates(layer: Any) -> bool:
+    """Whether the outputs of a layer are those of its activation."""
+    convolution = hasattr(layer, "filters") and not isinstance(layer, layers.RNN)
+    known = (layers.Dense, layers.EinsumDense, layers.Activation, *_GATED)
+    return convolution or isinstance(layer, known)

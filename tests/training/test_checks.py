@@ -126,6 +126,10 @@ PROBABLE = {
         lambda: model(4, None, "mae", ["acc"]), X, RNG.normal(size=(N, 4)), "accuracy-of-numbers"),
     "accuracy of several labels": (
         lambda: model(4, "sigmoid", BINARY, ["accuracy"]), X, MANY, "accuracy-of-labels"),
+    "a recurrent layer for free numbers": (
+        lambda: graph(layers.LSTM(1), "mse", (5, 1)),
+        np.ones((N, 5, 1)), REAL, "range-of-output",
+    ),
     "AUC of logits": (lambda: model(1, None, LOGITS[BINARY], ["AUC"]), X, YES, "metric-of-logits"),
     "Precision of logits": (
         lambda: model(1, None, LOGITS[BINARY], ["Precision"]), X, YES, "metric-of-logits"),
@@ -235,12 +239,12 @@ def test_large_arrays_are_looked_at_too():
     assert [each.code for each in found] == ["labels-out-of-range"]
 
 
-def test_subclasses_are_judged_by_data_and_shapes():
+def test_subclasses_are_judged_by_data_and_the_layer_they_end_in():
     class Own(keras.Model):
-        def __init__(self):
+        def __init__(self, activation="softmax"):
             super().__init__()
             self.blocks = [layers.Dense(6)] * 3
-            self.head = layers.Dense(4, "softmax")
+            self.head = layers.Dense(4, activation)
 
         def call(self, x):
             for block in self.blocks:
@@ -252,6 +256,10 @@ def test_subclasses_are_judged_by_data_and_shapes():
     found = made.check(X, IDS + 1)
     assert [each.code for each in found] == ["same-layer", "labels-out-of-range"]
     assert "blocks holds one layer 3 times" in str(found)
+    for activation, loss in (("softmax", LOGITS[SPARSE]), (None, SPARSE)):
+        made = Own(activation)
+        made.compile("sgd", loss)
+        assert [each.code for each in made.check(X, IDS)] == ["same-layer", "from-logits"]
 
 
 def test_check_changes_nothing():
