@@ -1,19 +1,17 @@
 """Checks of losses, last activations, targets and metrics, one output at a time."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
 from lamina import metrics
-from lamina.core.fingerprint import structure
 from lamina.training.endings import BOUNDS
-from lamina.training.seen import Finding, Sample, Seen, Term
+from lamina.training.seen import Finding, Seen, Term, judge
 
 BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
 SPARSE = ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy")
 ONE_HOT = ("categorical_crossentropy", "categorical_focal_crossentropy")
-CATEGORICAL = (*ONE_HOT, *SPARSE)
+CLASSES = (*BINARY, *ONE_HOT, *SPARSE)
 REGRESSION = ("mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error",
               "mean_squared_logarithmic_error", "huber", "log_cosh")  # fmt: skip
 ELEMENTWISE = (*REGRESSION, "hinge", "squared_hinge", "poisson")
@@ -24,337 +22,231 @@ FEW = 0.01
 """The share of stray values that is nothing to speak of."""
 
 
-def logits(seen: Seen) -> Iterator[Finding]:
-    """Probabilities taken for logits, and the other way round."""
-    for term in (*seen.terms, *seen.metrics):
-        if term.kind not in (*BINARY, *CATEGORICAL) or term.ending is None:
-            continue
-        activation, where, _ = term.ending
-        given = term.option("from_logits", False)
-        if given and activation in _PROBABILITIES:
-            yield Finding(
-                "from-logits",
-                f"{_who(term)} has from_logits=True, but {where} ends in {activation}, so that the "
-                "loss takes it a second time. Leave from_logits out, or the activation.",
-            )
-        elif not given and activation not in (*_PROBABILITIES, "exponential", "softplus"):
-            named = "no activation" if activation == "linear" else f"activation {activation!r}"
-            fit = "sigmoid" if term.kind in BINARY else "softmax"
-            yield Finding(
-                "from-logits",
-                f"{_who(term)} takes probabilities, but {where} has {named}. Give it "
-                f"activation={fit!r}"
-                + (", or the loss from_logits=True." if hasattr(term.thing, "from_logits") else
-                   f", or give {_class(term.kind)}(from_logits=True)."),
-            )  # fmt: skip
+def probabilities_for_logits(it: Term) -> bool:
+    """warning [from-logits]: {it.who} has from_logits=True, but {it.ending.where} ends in
+    {it.ending.activation}, so that it is taken twice. Leave from_logits out, or the activation.
+    """
+    crossentropy = it.kind in CLASSES and it.option("from_logits")
+    return crossentropy and it.ending.activation in _PROBABILITIES
 
 
-def classes(seen: Seen) -> Iterator[Finding]:
-    """Activations and losses for another kind of classes than the labels are of."""
-    for term in seen.terms:
-        if term.ending is None or not term.shape:
-            continue
-        activation, where, axis = term.ending
-        units, last = term.shape[-1], axis in (-1, len(term.shape) - 1)
-        if activation == "softmax" and last and units == 1:
-            yield Finding(
-                "softmax-of-one",
-                f"{where} takes a softmax over one unit, which is always 1. For two classes take "
-                "activation='sigmoid' and binary crossentropy; for more, as many units.",
-            )
-        elif term.kind in ONE_HOT and units == 1 and term.option("axis", -1) == -1:
-            yield Finding(
-                "one-class",
-                f"{_who(term)} of one unit is always 0. For yes or no take "
-                "'binary_crossentropy' with activation='sigmoid'; for more classes, as many units.",
-            )
-        elif activation == "sigmoid" and term.kind in CATEGORICAL and units > 1:
-            if not term.option("from_logits", False):
-                yield Finding(
-                    "exclusive-classes",
-                    f"{_who(term)} is for classes that exclude each other, but {where} has a "
-                    "sigmoid for each. Take activation='softmax'; or 'binary_crossentropy', if "
-                    "several may hold together.",
-                )
-        elif activation == "softmax" and last and term.kind in BINARY and _multi_hot(term):
-            yield Finding(
-                "multi-label",
-                f"Several labels of a sample hold together, but {where} has a softmax, whose "
-                "outputs add up to 1. Take activation='sigmoid'.",
-            )
+def logits_for_probabilities(it: Term) -> bool:
+    """warning [from-logits]: {it.who} takes probabilities, but {it.ending.where} has the activation
+    '{it.ending.activation}'. Give it a softmax (for several classes, of which one holds) or a
+    sigmoid; or give the loss, as an object, from_logits=True.
+    """
+    known = it.ending.activation not in ("", "exponential", "softplus", *_PROBABILITIES)
+    return it.kind in CLASSES and known and not it.option("from_logits")
 
 
-def labels(seen: Seen) -> Iterator[Finding]:
-    """Labels that are not what the loss takes."""
-    for term in (*seen.terms, *seen.held_out):
-        values = _counted(term)
-        if values is None or values.size == 0:
-            continue
-        assert term.target is not None
-        name = term.target.name
-        if term.kind in SPARSE:
-            yield from _sparse_labels(seen, term, values, name)
-        elif term.kind in BINARY and _strays(values, 0, 1):
-            if set(np.unique(values).tolist()) == {-1, 1}:
-                fix = "Give (y + 1) / 2, or take a hinge loss."
-            else:
-                fix = "Scale them, or take a loss for free numbers, as 'mse'."
-            yield Finding(
-                "labels-range",
-                f"{_who(term)} takes targets from 0 to 1, but {name} goes from {values.min():g} to "
-                f"{values.max():g}. {fix}",
-            )
-        elif term.kind in ONE_HOT and term.option("axis", -1) == -1 and values.shape[-1] > 1:
-            rows = values.reshape(-1, values.shape[-1])
-            several = np.count_nonzero(rows, axis=-1) > 1
-            wrong = several & (np.abs(rows.sum(axis=-1) - 1) > 0.01)
-            if wrong.mean() > 10 * FEW:
-                place = int(np.argmax(wrong))
-                yield Finding(
-                    "not-one-hot",
-                    f"{_who(term)} takes one class for each sample, in rows that add up to 1, but "
-                    f"a row of {name} adds up to {rows[place].sum():g}. If several may hold "
-                    "together, take 'binary_crossentropy' with activation='sigmoid'.",
-                )
+def softmax_of_one(it: Term) -> bool:
+    """warning [softmax-of-one]: {it.ending.where} takes a softmax over one unit, which is always 1.
+    For two classes take activation='sigmoid' and 'binary_crossentropy'; for more, as many units.
+    """
+    return _softmax(it) and it.shape[-1] == 1
 
 
-def _sparse_labels(seen: Seen, term: Term, values: np.ndarray, name: str) -> Iterator[Finding]:
-    axis = term.option("axis", -1)
-    count = term.shape[axis]
-    if values.dtype.kind == "f" and np.any(values % 1 != 0):
-        yield Finding(
-            "labels-not-whole",
-            f"{_who(term)} takes class numbers, but {name} holds fractions. For free numbers "
-            "take 'mse'; for probabilities of classes 'categorical_crossentropy'.",
-        )
-        return
+def one_class(it: Term) -> bool:
+    """warning [one-class]: {it.who} of one unit is always 0. For yes or no take
+    'binary_crossentropy' with activation='sigmoid'; for more classes, as many units.
+    """
+    return it.kind in ONE_HOT and it.option("axis", -1) == -1 and it.shape[-1:] == (1,)
+
+
+def sigmoid_for_one_of_many(it: Term) -> bool:
+    """warning [exclusive-classes]: {it.who} is for classes of which one holds, but
+    {it.ending.where} has a sigmoid for each. Take activation='softmax'; or, if several may hold
+    together, 'binary_crossentropy'.
+    """
+    several = it.kind in (*ONE_HOT, *SPARSE) and it.shape[-1] > 1
+    return several and it.ending.activation == "sigmoid" and not it.option("from_logits")
+
+
+def softmax_for_several(it: Term) -> bool:
+    """warning [multi-label]: Several labels of a sample hold together in {it.target.name}, but
+    {it.ending.where} has a softmax, whose outputs add up to 1. Take activation='sigmoid'.
+    """
+    return it.kind in BINARY and _softmax(it) and _multi_hot(it)
+
+
+def fractions(it: Term) -> bool:
+    """warning [labels-not-whole]: {it.who} takes class numbers, but {it.target.name} holds
+    fractions. For free numbers take 'mse'; for probabilities 'categorical_crossentropy'.
+    """
+    return it.kind in SPARSE and not _whole(it)
+
+
+def out_of_range(it: Term) -> str:
+    """error [labels-out-of-range]: {it.target.name} holds {more} Labels are counted from 0."""
+    if it.kind not in SPARSE or not _whole(it):
+        return ""
+    values, count = it.target.values, it.shape[it.option("axis", -1)]
     wrong = np.unique(values[(values < 0) | (values >= count)])
-    wrong = wrong[wrong != term.option("ignore_class", None)]
-    masked = any(layer._computes_mask() for layer in seen.layers)
-    if len(wrong) <= masked:  # one such label may be the padding, if there are masks
-        return
-    shown = ", ".join(f"{each:g}" for each in wrong[:4].tolist())
-    if values.min() == 1 and wrong.tolist() == [count]:
-        fix = f"Labels are counted from 0: give {name} - 1."
+    wrong = wrong[wrong != it.option("ignore_class")]
+    if len(wrong) <= any(layer._computes_mask() for layer in it.seen.layers):
+        return ""  # one such label may be the padding, if there are masks
+    fix = f"Make the last layer {int(it.target.high) + 1} wide, or renumber the labels."
+    if it.target.low == 1 and wrong.tolist() == [count]:
+        fix = f"Give {it.target.name} - 1."
     elif len(wrong) == 1 and (wrong[0] < 0 or wrong[0] == 255):
-        fix = f"If it means 'nothing', give {_class(term.kind)}(ignore_class={wrong[0]:g})."
-    else:
-        fix = f"Make the last layer {int(values.max()) + 1} wide, or renumber the labels."
-    yield Finding(
-        "labels-out-of-range",
-        f"{name} holds the label{'s' * (len(wrong) > 1)} {shown}, but {_output(term)} "
-        f"has {count} classes, 0 to {count - 1}. {fix}",
-        certain=structure(seen.model).ours,
-    )
+        fix = f"If it means 'nothing', give the loss ignore_class={wrong[0]:g}."
+    shown = ", ".join(f"{each:g}" for each in wrong[:4])
+    return f"the label {shown}, but {it.output} has {count} classes, 0 to {count - 1}. {fix}"
 
 
-def ranges(seen: Seen) -> Iterator[Finding]:
-    """Targets that the last activation cannot reach."""
-    for term in seen.terms:
-        values = _counted(term)
-        if term.ending is None or values is None or term.kind not in REGRESSION:
-            continue
-        low, high = BOUNDS.get(term.ending.activation, (None, None))
-        if values.size and _strays(values, low, high) and not _repeated(term):
-            reach = f"no less than {low}" if high is None else f"from {low} to {high}"
-            assert term.target is not None
-            yield Finding(
-                "range-of-output",
-                f"{term.ending.where} ends in {term.ending.activation}, which gives numbers "
-                f"{reach}, but {term.target.name} goes from {values.min():g} to "
-                f"{values.max():g}. Leave the activation out, or scale the targets.",
-            )
+def not_yes_or_no(it: Term) -> bool:
+    """warning [labels-range]: {it.who} takes targets from 0 to 1, but {it.target.name} goes from
+    {it.target.low:g} to {it.target.high:g}. For labels -1 and 1 give (y + 1) / 2, or take 'hinge';
+    for free numbers take 'mse'.
+    """
+    return it.kind in BINARY and _strays(it.target.values, 0, 1)
 
 
-def broadcasts(seen: Seen) -> Iterator[Finding]:
-    """Targets that fit the output only because they are repeated."""
-    for term in seen.terms:
-        if term.target is None or term.kind not in ELEMENTWISE or not _repeated(term):
-            continue
-        softmax = term.ending is not None and term.ending.activation == "softmax"
-        fix = " For class numbers take 'sparse_categorical_crossentropy'." if softmax else ""
-        yield Finding(
-            "target-broadcast",
-            f"{term.target.name} has the shape {_shape(term.target.values.shape)}, "
-            f"{_output(term)} {_shape(term.shape)}: {_who(term)} repeats one to fit the other. "
-            f"Give targets of the shape of the output.{fix}",
-        )
-
-
-def _repeated(term: Term) -> bool:
-    """Whether targets have another shape than the output, but for a last axis of size 1."""
-    assert term.target is not None
-    given, wanted = term.target.values.shape[1:], term.shape[1:]
-    return given != wanted and (*given, 1) != wanted and given != (*wanted, 1)
-
-
-def one_label(seen: Seen) -> Iterator[Finding]:
-    """Labels that are all the same, and held-out labels that training never sees."""
-    for term in seen.terms:
-        numbers = _numbers(term)
-        frozen = any(not layer.trainable for layer in seen.layers)
-        if numbers is None or frozen or len(numbers) < 32 or numbers.min() != numbers.max():
-            continue
-        assert term.target is not None
-        what = "all labels" if seen.listed else "all labels of the first batch"
-        yield Finding(
-            "one-label",
-            f"{term.target.name}: {what} are {numbers[0]:g}, so there is nothing to tell apart. "
-            "If the data is sorted by class, shuffle it.",
-        )
-    for term, held in zip(seen.terms, seen.held_out, strict=False):
-        known, new = _numbers(term), _numbers(held)
-        if known is None or new is None or not seen.listed:
-            continue
-        assert term.target is not None
-        strange = np.isin(new, known, invert=True)
-        if term.target.whole and strange.mean() > 0.5:
-            yield Finding(
-                "sorted-labels",
-                f"{strange.mean():.0%} of the samples to validate with are of classes that "
-                "training never sees. validation_split takes the last samples as they are: "
-                "shuffle sorted data before.",
-            )
-
-
-def class_weights(seen: Seen) -> Iterator[Finding]:
-    """Weights for classes that do not occur."""
-    for term in seen.terms if seen.class_weight and seen.listed else ():
-        numbers = _numbers(term)
-        if numbers is None or term.target is None or not term.target.whole:
-            continue
-        missing = [key for key in seen.class_weight if key not in set(numbers.tolist())]
-        if missing:
-            yield Finding(
-                "class-weight",
-                f"class_weight has the key{'s' * (len(missing) > 1)} "
-                f"{', '.join(map(str, missing[:4]))}, but no label of {term.target.name} is that; "
-                f"there are {', '.join(f'{each:g}' for each in np.unique(numbers)[:8])}.",
-            )
-
-
-def meaningless(seen: Seen) -> Iterator[Finding]:
-    """Metrics that say nothing about these targets and outputs."""
-    losses = {id(term.target): term for term in seen.terms}
-    for term in seen.metrics:
-        loss, values = losses.get(id(term.target)), _counted(term)
-        if loss is None or values is None or not values.size or not loss.kind:
-            continue
-        accuracy = term.kind.endswith("accuracy")
-        if accuracy and _free_numbers(term, loss, values):
-            yield Finding(
-                "accuracy-of-numbers",
-                f"The metric '{term.name}' counts predictions that equal labels, but the targets "
-                f"are numbers from {values.min():g} to {values.max():g}. For free numbers take "
-                "'mae'; for classes, labels 0, 1, ...",
-            )
-        elif term.kind == "categorical_accuracy" and loss.kind in BINARY and _multi_hot(loss):
-            yield Finding(
-                "accuracy-of-labels",
-                f"The metric '{term.name}' compares the likeliest label only, but several hold "
-                "together. Take 'binary_accuracy', or keras.metrics.F1Score.",
-            )
-        elif loss.option("from_logits", False) and _at_half(term):
-            yield Finding(
-                "metric-of-logits",
-                f"The metric '{term.name}' takes probabilities, but the outputs are logits (the "
-                f"loss has from_logits=True). {_remedy(term)}",
-            )
-
-
-def _free_numbers(term: Term, loss: Term, values: np.ndarray) -> bool:
-    if term.kind == "binary_accuracy":
-        return bool(np.mean((values != 0) & (values != 1)) > FEW)
-    if loss.kind not in REGRESSION or values.dtype.kind != "f":
+def not_one_hot(it: Term) -> bool:
+    """warning [not-one-hot]: {it.who} takes rows that add up to 1, one class for each sample, but
+    rows of {it.target.name} do not. If several classes may hold together, take
+    'binary_crossentropy' with activation='sigmoid'.
+    """
+    if it.kind not in ONE_HOT or it.option("axis", -1) != -1:
         return False
-    rows = values.reshape(-1, values.shape[-1])
-    soft = term.kind == "categorical_accuracy" and np.allclose(rows.sum(-1), 1, atol=0.01)
-    return not soft and bool(np.mean(values % 1 != 0) > FEW)
+    several = np.count_nonzero(it.target.values, axis=-1) > 1  # one number may be a weight
+    return _often(several & (np.abs(it.target.values.sum(axis=-1) - 1) > 0.01))
 
 
-def _at_half(term: Term) -> bool:
-    """Whether a metric compares with a threshold that is meant for probabilities."""
-    if term.kind == "binary_accuracy":
-        return term.option("threshold", 0.5) > 0
-    if isinstance(term.thing, metrics.AUC):
-        return not term.thing.from_logits
-    return isinstance(term.thing, _COUNTING) and any(each > 0 for each in term.thing.thresholds)
+def out_of_reach(it: Term) -> bool:
+    """warning [range-of-output]: {it.ending.where} ends in {it.ending.activation}, but
+    {it.target.name} goes from {it.target.low:g} to {it.target.high:g}, which that cannot give.
+    Leave the activation out, or scale the targets.
+    """
+    bounds = BOUNDS.get(it.ending.activation, (None, None))
+    return it.kind in REGRESSION and _strays(it.target.values, *bounds) and not repeated(it)
 
 
-def _remedy(term: Term) -> str:
-    if isinstance(term.thing, metrics.AUC):
-        return "Give AUC(from_logits=True)."
-    if term.kind == "binary_accuracy":
-        return "Give BinaryAccuracy(threshold=0)."
-    return f"Give {type(term.thing).__name__}(thresholds=0)."
+def repeated(it: Term) -> str:
+    """warning [target-broadcast]: A sample of {it.target.name} has the shape {more}: {it.who}
+    repeats one to fit the other. Give targets of the shape of the output; for class numbers take
+    'sparse_categorical_crossentropy'.
+    """
+    given, wanted = it.target.values.shape[1:], it.shape[1:]
+    fits = given == wanted or (*given, 1) == wanted or given == (*wanted, 1)
+    wrong = it.kind in ELEMENTWISE and not fits
+    return f"{given}, of {it.output} {wanted}" if wrong else ""
 
 
-def _who(term: Term) -> str:
-    name = term.thing.name or term.kind
-    return f"{name} (of the output '{term.name}')" if term.name != name else str(name)
+def one_label(it: Term) -> bool:
+    """warning [one-label]: All labels that there are to see in {it.target.name} are
+    {it.target.low:g}, so there is nothing to tell apart. If the data comes sorted, shuffle it.
+    """
+    numbers, layers = _numbers(it), it.seen.layers
+    alike = numbers is not None and len(numbers) >= 32 and bool(np.all(numbers == numbers[0]))
+    return alike and all(layer.trainable for layer in layers)  # a GAN has frozen ones
 
 
-def _output(term: Term) -> str:
-    named = term.name not in (term.thing.name, term.kind)
-    return f"the output '{term.name}'" if named else "the output"
+def strange_weights(it: Term) -> str:
+    """warning [class-weight]: class_weight names {more}, which is no label in {it.target.name}."""
+    numbers = _numbers(it) if it.seen.listed and it.target.stride == 1 else None
+    keys = it.seen.data.class_weight or ()
+    known = set(keys if numbers is None else numbers.tolist())
+    return ", ".join(str(key) for key in keys if key not in known)
 
 
-def _class(kind: str) -> str:
-    return "".join(part.capitalize() for part in kind.split("_"))
+def accuracy_of_numbers(it: Term) -> bool:
+    """warning [accuracy-of-numbers]: The metric '{it.name}' counts predictions that equal labels,
+    but {it.target.name} holds numbers from {it.target.low:g} to {it.target.high:g}. For free
+    numbers take 'mae'; for yes or no, labels 0 and 1.
+    """
+    values = it.target.values
+    if it.kind == "binary_accuracy":
+        return bool(_loss(it)) and bool(np.mean((values != 0) & (values != 1)) > FEW)
+    if _loss(it) not in REGRESSION or not it.kind.endswith("accuracy") or _whole(it):
+        return False
+    return not (values.ndim > 1 and np.allclose(values.sum(axis=-1), 1, atol=0.01))
 
 
-def _shape(shape: Any) -> str:
-    return "(" + ", ".join(["batch", *map(str, shape[1:])]) + ")"
+def accuracy_of_several(it: Term) -> bool:
+    """warning [accuracy-of-labels]: The metric '{it.name}' compares the likeliest label only, but
+    several hold together in {it.target.name}. Take 'binary_accuracy', or F1Score().
+    """
+    return it.kind == "categorical_accuracy" and _loss(it) in BINARY and _multi_hot(it)
 
 
-def _counted(term: Term) -> np.ndarray | None:
-    """The targets of samples whose weight is not 0."""
-    if term.target is None:
-        return None
-    values, weights = term.target.values, term.weights
-    if weights is None or weights.stride != term.target.stride:
-        return values
-    rank = min(weights.values.ndim, values.ndim)
-    counts = weights.values.reshape(*weights.values.shape[:rank], -1).any(axis=-1)
-    fits = counts.shape == values.shape[:rank]
-    return values[counts] if fits else values
+def metric_of_logits(it: Term) -> str:
+    """warning [metric-of-logits]: The metric '{it.name}' takes probabilities, but the loss has
+    from_logits=True: the outputs are none. Give it, as an object, {more}.
+    """
+    if not any(t.target.name == it.target.name and t.option("from_logits") for t in it.seen.terms):
+        return ""
+    if it.kind == "binary_accuracy":
+        return "threshold=0" if it.option("threshold", 0.5) > 0 else ""
+    if isinstance(it.thing, metrics.AUC):
+        return "" if it.thing.from_logits else "from_logits=True"
+    counting = isinstance(it.thing, _COUNTING) and max(it.thing.thresholds) > 0
+    return "thresholds=0" if counting else ""
+
+
+def sorted_labels(it: tuple[Term, Term]) -> bool:
+    """warning [sorted-labels]: Most samples to validate with are of classes that training never
+    sees. validation_split takes the last samples as they are: shuffle sorted data before.
+    """
+    known, new = map(_numbers, it)
+    if known is None or new is None or not it[0].seen.listed or it[0].target.stride > 1:
+        return False
+    return bool(np.mean(~np.isin(new, known)) > 0.5)
+
+
+# --- what they share ----------------------------------------------------------------------------
+
+
+def _softmax(it: Term) -> bool:
+    last = it.ending.axis in (-1, len(it.shape) - 1)
+    return it.ending.activation == "softmax" and last and len(it.shape) > 0
+
+
+def _whole(it: Term) -> bool:
+    return it.target.values.dtype.kind in "biu" or not np.any(it.target.values % 1)
+
+
+def _often(wrong: np.ndarray) -> bool:
+    return wrong.size > 0 and bool(wrong.mean() > 10 * FEW)
 
 
 def _strays(values: np.ndarray, low: float | None, high: float | None) -> bool:
     """Whether more than a few values lie clearly outside of a range."""
-    outside = np.zeros(values.shape, bool)
-    if low is not None:
-        outside |= values < low - 0.01
-    if high is not None:
-        outside |= values > high + 0.01
-    return bool(outside.mean() > FEW)
+    low, high = -np.inf if low is None else low, np.inf if high is None else high
+    return values.size > 0 and bool(np.mean((values < low - 0.01) | (values > high + 0.01)) > FEW)
 
 
-def _multi_hot(term: Term) -> bool:
-    """Whether targets are zeros and ones with several ones, or none, in many rows."""
-    values = _counted(term)
-    if values is None or values.ndim < 2 or values.shape[-1] < 2 or not values.size:
-        return False
-    rows = values.reshape(-1, values.shape[-1])
-    plain = np.all((rows == 0) | (rows == 1))
-    return bool(plain and np.mean(np.count_nonzero(rows, axis=-1) > 1) > 10 * FEW)
+def _multi_hot(it: Term) -> bool:
+    """Whether targets are zeros and ones, with several ones in many rows."""
+    values = it.target.values
+    plain = values.ndim > 1 and bool(np.all((values == 0) | (values == 1)))
+    return plain and _often(np.count_nonzero(values, axis=-1) > 1)
 
 
-def _numbers(term: Term) -> np.ndarray | None:
+def _numbers(it: Term) -> np.ndarray | None:
     """The class number of each sample; None if there is not one for each."""
-    sample: Sample | None = term.target
-    if sample is None or term.kind not in (*BINARY, *CATEGORICAL):
-        return None
-    values = sample.values
-    if values.ndim == 2 and term.kind in ONE_HOT:
+    values = it.target.values
+    if values.ndim == 2 and values.shape[-1] > 1 and it.kind in ONE_HOT:
         return values.argmax(axis=-1)
-    if values.ndim == 2 and values.shape[-1] == 1:
-        values = values[:, 0]
-    if values.ndim != 1 or np.any(values % 1 != 0):
-        return None
-    return values
+    one = values.ndim == 1 or values.ndim == 2 and values.shape[-1] == 1
+    return values.reshape(-1) if it.kind in CLASSES and one and _whole(it) else None
 
 
-CHECKS: list[Callable[[Seen], Iterator[Finding]]] = [
-    logits, classes, labels, ranges, broadcasts, one_label, class_weights, meaningless,
-]  # fmt: skip
+def _loss(it: Term) -> str:
+    """The kind of the loss that a metric stands beside; empty for one of a user's own."""
+    return next((t.kind for t in it.seen.terms if t.target.name == it.target.name), "")
+
+
+LABELS = [out_of_range, fractions, not_yes_or_no, not_one_hot]
+BOTH = [probabilities_for_logits, logits_for_probabilities]
+LOSSES = [softmax_of_one, one_class, sigmoid_for_one_of_many, softmax_for_several, out_of_reach,
+          repeated, one_label, strange_weights]  # fmt: skip
+METRICS = [accuracy_of_numbers, accuracy_of_several, metric_of_logits]
+
+
+def findings(seen: Seen) -> Iterator[Finding]:
+    """What is wrong with losses, metrics and targets."""
+    yield from judge([*BOTH, *LABELS, *LOSSES], seen.terms)
+    yield from judge([*BOTH, *METRICS], seen.metrics)
+    yield from judge(LABELS, seen.held_out)
+    yield from judge([sorted_labels], zip(seen.terms, seen.held_out, strict=False))

@@ -18,26 +18,23 @@ from lamina.training.seen import Finding, Findings, Seen
 _ROOM = str(Path(__file__).parent.parent)
 
 
-def look(seen: Seen) -> Findings:
-    """All findings about what was seen."""
-    checks = [*check_inputs.CHECKS, *check_outputs.CHECKS]
-    found = dict.fromkeys(finding for check in checks for finding in check(seen))
-    return Findings(found)
-
-
 def before_training(model: Any, data: Any, check: Any, callbacks: Any) -> None:
     """Raise what is certainly wrong with a run, and warn of what probably is.
 
     Raises:
         ArgumentError: with all that is certainly wrong.
     """
-    found = look(Seen(model, data, check, callbacks.callbacks))
+    found = _found(Seen(model, data, check, callbacks.callbacks))
     for finding in found:
         if not finding.certain:
             warn(finding)
     certain = [finding for finding in found if finding.certain]
     if certain:
         raise ArgumentError("\n".join(f"{each.message} [{each.code}]" for each in certain))
+
+
+def _found(seen: Seen) -> Findings:
+    return Findings(dict.fromkeys([*check_inputs.findings(seen), *check_outputs.findings(seen)]))
 
 
 def warn(finding: Finding) -> None:
@@ -54,7 +51,7 @@ def examine(model: Any, data: Any, callbacks: Any) -> Findings:
     kept = [dict(vars(part)) for part in parts]
     try:
         prepare(model, "test", data.first())
-        return look(Seen(model, data, None, callbacks))
+        return _found(Seen(model, data, None, callbacks))
     except LaminaError as error:
         return Findings([Finding("does-not-fit", str(error), certain=True)])
     finally:

@@ -136,6 +136,7 @@ PROBABLE = {
     "accuracy of logits": (
         lambda: model(1, None, LOGITS[BINARY], ["accuracy"]), X, YES, "metric-of-logits"),
     "one label": (lambda: model(1, "sigmoid", BINARY), X, np.ones(N), "one-label"),
+    "one label, as bool": (lambda: model(1, "sigmoid", BINARY), X, np.ones(N, bool), "one-label"),
     "bytes": (lambda: pictures(layers.Conv2D(4, 3)), BYTES, IDS, "unscaled-data"),
     "bytes as floats": (lambda: pictures(), BYTES.astype("float32"), IDS, "unscaled-data"),
     "channels first": (
@@ -187,11 +188,11 @@ CERTAIN = {
     "NaN in y": (lambda: model(), X, with_nan(REAL, 7), r"y\[7, 0\] is nan"),
     "past the table": (
         lambda: graph(lambda x: layers.Dense(1)(layers.Embedding(20, 2)(x)), "mse", (5,)),
-        np.full((N, 5), 20), np.ones((N, 5, 1)), "20 rows, 0 to 19.*index-out-of-range",
+        np.full((N, 5), 20), np.ones((N, 5, 1)), "has 20 rows.*index-out-of-range",
     ),
     "a negative index": (
         lambda: graph(lambda x: layers.Dense(1)(layers.Embedding(20, 2)(x)), "mse", (5,)),
-        np.full((N, 5), -1), np.ones((N, 5, 1)), "holds -1",
+        np.full((N, 5), -1), np.ones((N, 5, 1)), "goes from -1",
     ),
 }  # fmt: skip
 
@@ -231,6 +232,17 @@ def test_each_output_is_looked_at():
     assert "y[0] goes from" in str(found)
 
 
+@pytest.mark.parametrize("form", [list, lambda x: dict(zip("ab", x, strict=True))])
+def test_each_input_is_looked_at(form):
+    a, b = keras.Input((6,), name="a"), keras.Input((5,), name="b")
+    both = layers.Concatenate()([a, layers.Flatten()(layers.Embedding(9, 2)(b))])
+    made = keras.Model([a, b], layers.Dense(1)(both))
+    made.compile("sgd", "mse")
+    found = made.check(form([X, np.full((N, 5), 9)]), REAL)
+    assert [each.code for each in found] == ["index-out-of-range"]
+    assert "goes from 9 to 9" in found[0].message
+
+
 def test_large_arrays_are_looked_at_too():
     x = RNG.normal(size=(200_000, 6)).astype("float32")
     labels = np.arange(len(x)) % 4
@@ -254,8 +266,8 @@ def test_subclasses_are_judged_by_data_and_the_layer_they_end_in():
     made = Own()
     made.compile("sgd", SPARSE)
     found = made.check(X, IDS + 1)
-    assert [each.code for each in found] == ["same-layer", "labels-out-of-range"]
-    assert "blocks holds one layer 3 times" in str(found)
+    assert [each.code for each in found] == ["same-layer", "labels-out-of-range"], found
+    assert "The list 'blocks' of 'own' holds one layer" in str(found)
     for activation, loss in (("softmax", LOGITS[SPARSE]), (None, SPARSE)):
         made = Own(activation)
         made.compile("sgd", loss)
@@ -275,7 +287,7 @@ def test_check_changes_nothing():
 
 
 def test_sorted_labels_and_a_split():
-    with pytest.warns(LaminaWarning, match="100%.*sorted-labels"):
+    with pytest.warns(LaminaWarning, match="Most samples.*sorted-labels"):
         made = model(4, "softmax", SPARSE)
         made.fit(X, np.sort(IDS), validation_split=0.25, verbose=0)
 
@@ -295,14 +307,14 @@ def test_a_batch_axis_that_is_missing():
 
 
 def test_weights_of_classes_that_do_not_occur():
-    with pytest.warns(LaminaWarning, match="key 7.*class-weight"):
+    with pytest.warns(LaminaWarning, match="names 7.*class-weight"):
         made = model(4, "softmax", SPARSE)
         made.fit(X, IDS, class_weight={0: 1.0, 7: 2.0}, verbose=0)
 
 
 def test_sorted_batches():
     batches = ((X[32 * i : 32 * i + 32], np.full(32, i)) for i in range(2))
-    with pytest.warns(LaminaWarning, match="first batch are 0.*one-label"):
+    with pytest.warns(LaminaWarning, match="All labels.*one-label"):
         model(1, "sigmoid", BINARY).fit(batches, verbose=0)
 
 
