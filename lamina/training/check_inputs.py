@@ -8,6 +8,7 @@ import numpy as np
 from lamina import layers, optimizers
 from lamina.core import nest
 from lamina.core.fingerprint import structure
+from lamina.core.operation import FunctionOperation
 from lamina.training.endings import entries
 from lamina.training.seen import Finding, Sample, Seen, judge
 
@@ -19,7 +20,7 @@ class Entry(NamedTuple):
     """An input and a layer that gets it first."""
 
     seen: Seen
-    x: Sample
+    x: Any
     layer: Any
 
 
@@ -105,13 +106,12 @@ def learning_rate(it: Any) -> bool:
 
 def findings(seen: Seen) -> Iterator[Finding]:
     """What is wrong with data, layers, optimizer and callbacks."""
-    for part, check in ((seen.x, perhaps_mended if _may_mend(seen) else not_finite),
-                        ((seen.y, seen.weights), not_finite)):  # fmt: skip
+    for part, checks in ((seen.x, _about_x(seen)), ((seen.y, seen.weights), [not_finite])):
         samples = [each for each in nest.flatten(part) if each is not None]
-        yield from judge([check], (Entry(seen, each, None) for each in samples))
+        yield from judge(checks, (Entry(seen, each, None) for each in samples))
     found = [Entry(seen, _input(seen.x, *place), layer) for *place, layer in entries(seen.model)]
-    checks = [past_the_table, bytes_as_they_are, channels_first]
-    yield from judge(checks, (each for each in found if each.x is not None))
+    first = [past_the_table, bytes_as_they_are, channels_first]
+    yield from judge(first, (each for each in found if each.x is not None))
     yield from judge([same_layer], seen.layers)
     chain = [each for each in getattr(seen.model, "_chain", ()) if isinstance(each, _MIXING)]
     yield from judge([zero_kernel], chain[:-1])
@@ -119,15 +119,19 @@ def findings(seen: Seen) -> Iterator[Finding]:
     yield from _callbacks(seen)
 
 
-def _may_mend(seen: Seen) -> bool:
-    """Whether something in the model may make numbers of what is none."""
+def _about_x(seen: Seen) -> list[Any]:
+    """What to say of NaN in the inputs, by what the model may do about it."""
     graphs = [layer._plan.graph for layer in seen.layers if getattr(layer, "_plan", None)]
-    ops = any(not hasattr(node.operation, "is_layer") for graph in graphs for node in graph.nodes)
+    nodes = [node.operation for graph in graphs for node in graph.nodes]
+    ops = {each.function for each in nodes if isinstance(each, FunctionOperation)}
+    if ops & {"isfinite", "isinf", "isnan", "nan_to_num"}:
+        return []
+    own = seen.own_step or not structure(seen.model).ours
     masks = any(isinstance(layer, layers.Masking) for layer in seen.layers)
-    return ops or masks or seen.own_step or not structure(seen.model).ours
+    return [perhaps_mended if ops or own or masks else not_finite]
 
 
-def _input(x: Any, index: int, name: str) -> Any:
+def _input(x: Any, index: Any, name: Any) -> Any:
     """The samples of an input; None where that is not clear."""
     if isinstance(x, list):
         x = dict(enumerate(x)).get(index)

@@ -99,7 +99,7 @@ def not_yes_or_no(it: Term) -> bool:
     {it.target.low:g} to {it.target.high:g}. For labels -1 and 1 give (y + 1) / 2, or take 'hinge';
     for free numbers take 'mse'.
     """
-    return it.kind in BINARY and _strays(it.target.values, 0, 1)
+    return it.kind in BINARY and _strays(it.target.values, -0.1, 1.1)
 
 
 def not_one_hot(it: Term) -> bool:
@@ -134,18 +134,17 @@ def repeated(it: Term) -> str:
 
 
 def one_label(it: Term) -> bool:
-    """warning [one-label]: All labels that there are to see in {it.target.name} are
-    {it.target.low:g}, so there is nothing to tell apart. If the data comes sorted, shuffle it.
+    """warning [one-label]: All labels in {it.target.name} are of one class, so there is nothing to
+    tell apart. If they were cut out of sorted ones, shuffle first.
     """
-    numbers, layers = _numbers(it), it.seen.layers
+    numbers, layers = _all_numbers(it), it.seen.layers
     alike = numbers is not None and len(numbers) >= 32 and bool(np.all(numbers == numbers[0]))
     return alike and all(layer.trainable for layer in layers)  # a GAN has frozen ones
 
 
 def strange_weights(it: Term) -> str:
     """warning [class-weight]: class_weight names {more}, which is no label in {it.target.name}."""
-    numbers = _numbers(it) if it.seen.listed and it.target.stride == 1 else None
-    keys = it.seen.data.class_weight or ()
+    numbers, keys = _all_numbers(it), getattr(it.seen.data, "class_weight", None) or ()
     known = set(keys if numbers is None else numbers.tolist())
     return ", ".join(str(key) for key in keys if key not in known)
 
@@ -188,10 +187,8 @@ def sorted_labels(it: tuple[Term, Term]) -> bool:
     """warning [sorted-labels]: Most samples to validate with are of classes that training never
     sees. validation_split takes the last samples as they are: shuffle sorted data before.
     """
-    known, new = map(_numbers, it)
-    if known is None or new is None or not it[0].seen.listed or it[0].target.stride > 1:
-        return False
-    return bool(np.mean(~np.isin(new, known)) > 0.5)
+    known, new = _all_numbers(it[0]), _numbers(it[1])
+    return known is not None and new is not None and bool(np.mean(~np.isin(new, known)) > 0.5)
 
 
 # --- what they share ----------------------------------------------------------------------------
@@ -230,6 +227,11 @@ def _numbers(it: Term) -> np.ndarray | None:
         return values.argmax(axis=-1)
     one = values.ndim == 1 or values.ndim == 2 and values.shape[-1] == 1
     return values.reshape(-1) if it.kind in CLASSES and one and _whole(it) else None
+
+
+def _all_numbers(it: Term) -> np.ndarray | None:
+    """The class numbers of all samples; None if they are not all seen."""
+    return _numbers(it) if it.seen.listed and it.target.stride == 1 else None
 
 
 def _loss(it: Term) -> str:

@@ -214,7 +214,7 @@ def test_weights_that_are_no_numbers():
 
 
 def test_nan_that_a_model_may_mend():
-    mends = graph(lambda x: layers.Dense(1)(ops.where(ops.isnan(x), 0.0, x)))
+    mends = graph(lambda x: layers.Dense(1)(Through(ops.nan_to_num, "own")(x)))
     with pytest.warns(LaminaWarning, match=r"x\[3, 0\].*nan-in-data"):
         mends.fit(with_nan(X, 3, 0), REAL, verbose=0)
 
@@ -310,12 +310,6 @@ def test_weights_of_classes_that_do_not_occur():
     with pytest.warns(LaminaWarning, match="names 7.*class-weight"):
         made = model(4, "softmax", SPARSE)
         made.fit(X, IDS, class_weight={0: 1.0, 7: 2.0}, verbose=0)
-
-
-def test_sorted_batches():
-    batches = ((X[32 * i : 32 * i + 32], np.full(32, i)) for i in range(2))
-    with pytest.warns(LaminaWarning, match="All labels.*one-label"):
-        model(1, "sigmoid", BINARY).fit(batches, verbose=0)
 
 
 def test_trainable_changed_after_fit():

@@ -331,6 +331,29 @@ def test_batches_from_elsewhere():
     run(mlp(4, "softmax"), loss, Batches())
 
 
+def test_rare_labels():
+    rare = np.zeros(320, "int64")
+    rare[-1] = 1
+    x = np.tile(X, (5, 1))
+    run(mlp(1, "sigmoid"), "binary_crossentropy", x, rare, ["AUC"])
+    batches = ((x[i : i + 32], rare[i : i + 32]) for i in range(0, 320, 32))
+    run(mlp(1, "sigmoid"), "binary_crossentropy", batches)
+
+
+def test_missing_numbers_that_the_model_fills_in():
+    x = keras.Input((6,))
+    filled = keras.Model(x, layers.Dense(1)(ops.where(ops.isnan(x), 0.0, x)))
+    run(filled, "mse", np.where(X > 1, np.nan, X), REAL)
+
+
+def test_noisy_labels_and_schedules():
+    noisy = YES + 0.05 * RNG.random(N)
+    rate = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
+    run(mlp(1, "sigmoid"), "binary_crossentropy", X, noisy, None, keras.optimizers.Adam(rate))
+    optimizer = keras.optimizers.Adadelta(1.0)
+    run(mlp(), "mse", X.tolist(), REAL.tolist(), None, optimizer)
+
+
 def test_little_data():
     run(mlp(), "mse", np.array([[1.0] * 6]), np.array([[2.0]]))
     run(mlp(1, "sigmoid"), "binary_crossentropy", X[:4], np.ones(4), ["accuracy"])
