@@ -17,6 +17,8 @@ from lamina.core.variable import Variable
 
 Slots = dict[str, list[Any]]
 """For each kind of state, an array for each parameter; None where a parameter has none."""
+SHARED = ("average", "gradient_accumulator")
+"""Kinds of state that any optimizer may have; they begin at zero."""
 Grads = dict[int, Array]
 """Gradients by the number of their parameter; parameters without one have no place."""
 Own = dict[str, Array]
@@ -75,7 +77,7 @@ class Stateful(Configurable):
         """The state before the first step, for a list of arrays or of their shapes and dtypes."""
         slots: Slots = {name: [None] * len(params) for group in self._groups() for name in group}
         for name, index, (shape, dtype) in self._specs(params):
-            slots[name][index] = jnp.full(shape, self.slot_value(name), dtype)
+            slots[name][index] = jnp.full(shape, self._start(name), dtype)
         rate = self._rate.value if isinstance(self._rate, Variable) else None
         return OptimizerState(jnp.zeros((), jnp.int32), rate, slots)
 
@@ -86,13 +88,16 @@ class Stateful(Configurable):
         self._know(variables)
         for name, index, (shape, dtype) in self._specs(self._trainable_variables):
             label = f"{self._trainable_variables[index].path.replace('/', '_')}_{name}"
-            self._added.append(self._make_variable(label, shape, dtype, self.slot_value(name)))
+            self._added.append(self._make_variable(label, shape, dtype, self._start(name)))
             self._places.append((name, index))
         self.built = True
 
     def _know(self, variables: Iterable[Variable]) -> None:
         self._trainable_variables = list(variables)
         self._index = {id(each): index for index, each in enumerate(self._trainable_variables)}
+
+    def _start(self, name: str) -> float:
+        return 0.0 if name in SHARED else self.slot_value(name)
 
     def _groups(self) -> tuple[tuple[str, ...], ...]:
         average = (("average",),) if self.use_ema else ()
@@ -106,7 +111,7 @@ class Stateful(Configurable):
             for index, param in enumerate(params):
                 for name in group:
                     spec: Any = param.shape, param.dtype
-                    if name not in ("average", "gradient_accumulator"):
+                    if name not in SHARED:
                         spec = self.slot_spec(name, index, known[index])
                     if spec is not None:
                         yield name, index, spec
@@ -166,6 +171,12 @@ class Stateful(Configurable):
         """All variables of the optimizer, in the order of files."""
         rate = [self._rate] if isinstance(self._rate, Variable) else []
         return [self._iterations, *rate, *self._added]
+
+    @property
+    def _model_variables_moving_average(self) -> list[Variable]:
+        """The moving averages of the variables, in their order; none without ``use_ema``."""
+        pairs = zip(self._added, self._places, strict=True)
+        return [variable for variable, (name, _) in pairs if name == "average"]
 
     @property
     def owned_variables(self) -> list[Variable]:
