@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
+from lamina import ops
+from lamina.callbacks.rates import note_rates, rated
 from lamina.core.errors import ArgumentError, UnknownNameError, nearest
 from lamina.training.callback import Callback, Kind, Logs
 
@@ -32,7 +36,12 @@ class MonitorCallback(Callback):
 
     def __post_init__(self) -> None:
         if self.mode not in ("auto", "min", "max"):
-            raise ArgumentError(f"mode={self.mode!r} is none of 'auto', 'min' and 'max'.")
+            warnings.warn(
+                f"{type(self).__name__} mode '{self.mode}' is unknown; 'auto' is taken in its place "
+                "[unknown-mode]. There are 'auto', 'min' and 'max'.",
+                stacklevel=4,
+            )
+            self.mode = "auto"
 
     def value(self, logs: Logs) -> float | None:
         """The log that is followed; warns once, with the nearest name, when it is missing."""
@@ -47,7 +56,8 @@ class MonitorCallback(Callback):
                 f"[monitor-missing]. {hint} There are: {', '.join(logs)}.",
                 stacklevel=3,
             )
-        return logs.get(self.monitor)
+        found = logs.get(self.monitor)
+        return found.item() if isinstance(found, np.ndarray) and found.size == 1 else found
 
     def improved(self, value: float, reference: float | None) -> bool:
         """Whether a value is better than another by more than ``min_delta``."""
@@ -56,6 +66,11 @@ class MonitorCallback(Callback):
         if self._direction() == "min":
             return value + abs(self.min_delta) < reference
         return value - abs(self.min_delta) > reference
+
+    @property
+    def monitor_op(self) -> Any:
+        """The comparison that tells a better value: ``ops.less`` or ``ops.greater``."""
+        return ops.less if self._direction() == "min" else ops.greater
 
     def _direction(self) -> str:
         if self.mode != "auto":
@@ -176,8 +191,7 @@ class ReduceLROnPlateau(MonitorCallback):
         return self.cooldown_counter > 0
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        if isinstance(logs, dict):
-            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        note_rates(self.model.optimizer, logs)
         current = self.value(logs)
         if current is None:
             return
@@ -188,17 +202,17 @@ class ReduceLROnPlateau(MonitorCallback):
             self.best, self.wait = current, 0
         elif not self.in_cooldown():
             self.wait += 1
-            if self.wait >= self.patience and self._lower(epoch):
+            named = rated(self.model.optimizer).items()
+            if self.wait >= self.patience and any([self._lower(epoch, *each) for each in named]):
                 self.cooldown_counter, self.wait = self.cooldown, 0
 
-    def _lower(self, epoch: int) -> bool:
-        optimizer = self.model.optimizer
+    def _lower(self, epoch: int, name: str, optimizer: Any) -> bool:
         old = float(optimizer.learning_rate)
-        if old <= self.min_lr:
+        if old <= np.float32(self.min_lr):
             return False
         optimizer.learning_rate = max(old * self.factor, self.min_lr)
         if self.verbose:
-            print(f"Epoch {epoch + 1}: the learning rate is now {float(optimizer.learning_rate)}.")
+            print(f"Epoch {epoch + 1}: {name} is now {float(optimizer.learning_rate)}.")
         return True
 
 
@@ -285,6 +299,13 @@ class ModelCheckpoint(MonitorCallback):
             return True
         current = self.value(logs)
         if current is None:
+            return True
+        if np.ndim(current):
+            warnings.warn(
+                f"ModelCheckpoint cannot tell the best model by '{self.monitor}', which is an "
+                "array: every model is saved [monitor-array]. Follow a single number.",
+                stacklevel=3,
+            )
             return True
         if not self.improved(current, self.best):
             return False
