@@ -2,6 +2,7 @@
 
 from lamina.callbacks.averaging import SwapEMAWeights
 from lamina.callbacks.monitoring import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
+from lamina.callbacks.orbax import OrbaxCheckpoint
 from lamina.callbacks.simple import (
     CSVLogger,
     LambdaCallback,
@@ -14,6 +15,6 @@ from lamina.training import Callback, CallbackList, History, ProgbarLogger
 
 __all__ = [
     "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
-    "LearningRateScheduler", "ModelCheckpoint", "ProgbarLogger", "ReduceLROnPlateau",
-    "RemoteMonitor", "SwapEMAWeights", "TensorBoard", "TerminateOnNaN",
+    "LearningRateScheduler", "ModelCheckpoint", "OrbaxCheckpoint", "ProgbarLogger",
+    "ReduceLROnPlateau", "RemoteMonitor", "SwapEMAWeights", "TensorBoard", "TerminateOnNaN",
 ]  # fmt: skip

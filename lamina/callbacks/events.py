@@ -1,4 +1,4 @@
-"""Event files, as TensorBoard reads them: a thin layer over the `tensorboard` package's own writer."""
+"""Event files, as TensorBoard reads them, by the writer of the `tensorboard` package."""
 
 import struct
 import time
@@ -6,7 +6,8 @@ import zlib
 from typing import Any
 
 import numpy as np
-from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[attr-defined]
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata  # type: ignore[attr-defined]
 from tensorboard.plugins.graph import metadata as graph
 from tensorboard.plugins.histogram import metadata as histogram
 from tensorboard.plugins.image import metadata as image
@@ -33,9 +34,9 @@ class Events:
     def _add(self, tag: str, value: Any, step: Any, metadata: Any) -> None:
         if self._writer is None:
             self._writer = EventFileWriter(self.folder, filename_suffix=".v2")
-        summary = summary_pb2.Summary()
+        summary = Summary()
         summary.value.add(tag=tag, metadata=metadata, tensor=make_tensor_proto(value))
-        event = event_pb2.Event(wall_time=time.time(), step=int(step), summary=summary)
+        event = Event(wall_time=time.time(), step=int(step), summary=summary)
         self._writer.add_event(event)
 
     def scalar(self, name: str, value: float, step: int) -> None:
@@ -52,17 +53,15 @@ class Events:
     def image(self, name: str, pictures: np.ndarray, step: int) -> None:
         """Pictures of shape (number, height, width, 1, 3 or 4), from black, least, to white."""
         low, high = np.min(pictures), np.max(pictures)
-        pixels = np.uint8(255 * (pictures - low) / (high - low or 1))
+        pixels = (255 * (pictures - low) / (high - low or 1)).astype(np.uint8)
         height, width = pictures.shape[1:3]
         texts = [str(width).encode(), str(height).encode(), *map(png, pixels[:PICTURES])]
         self._add(name, texts, step, image.create_summary_metadata("", ""))
 
     def model(self, name: str, json: str) -> None:
         """A model's config, which is shown as a conceptual graph."""
-        plugin = summary_pb2.SummaryMetadata.PluginData(
-            plugin_name=graph.PLUGIN_NAME_KERAS_MODEL, content=b"1"
-        )
-        self._add(name, json.encode(), 0, summary_pb2.SummaryMetadata(plugin_data=plugin))
+        plugin = SummaryMetadata.PluginData(plugin_name=graph.PLUGIN_NAME_KERAS_MODEL, content=b"1")
+        self._add(name, json.encode(), 0, SummaryMetadata(plugin_data=plugin))
 
     def flush(self) -> None:
         """Bring all events to the file."""

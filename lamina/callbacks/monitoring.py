@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina import ops
 from lamina.callbacks.rates import note_rates, rated
-from lamina.core.errors import ArgumentError, UnknownNameError, nearest
+from lamina.core.errors import ArgumentError, NotDefinedError, UnknownNameError, nearest
 from lamina.training.callback import Callback, Kind, Logs
 
 Mode: TypeAlias = Literal["auto", "min", "max"]
@@ -37,7 +37,7 @@ class MonitorCallback(Callback):
     def __post_init__(self) -> None:
         if self.mode not in ("auto", "min", "max"):
             warnings.warn(
-                f"{type(self).__name__} mode '{self.mode}' is unknown; 'auto' is taken in its place "
+                f"{type(self).__name__} mode '{self.mode}' is unknown; it is taken as 'auto' "
                 "[unknown-mode]. There are 'auto', 'min' and 'max'.",
                 stacklevel=4,
             )
@@ -49,6 +49,8 @@ class MonitorCallback(Callback):
         if self.monitor not in logs and not self._warned:
             self._warned = True
             hint = nearest(self.monitor, logs)
+            if self.mode == "auto":
+                self._direction(hint)
             if self.monitor.removeprefix("val_") in logs and self.monitor.startswith("val_"):
                 hint = "Give fit validation_data or validation_split."
             warnings.warn(
@@ -56,8 +58,8 @@ class MonitorCallback(Callback):
                 f"[monitor-missing]. {hint} There are: {', '.join(logs)}.",
                 stacklevel=3,
             )
-        found = logs.get(self.monitor)
-        return found.item() if isinstance(found, np.ndarray) and found.size == 1 else found
+        found: Any = logs.get(self.monitor)
+        return found.item() if getattr(found, "size", 0) == 1 else found
 
     def improved(self, value: float, reference: float | None) -> bool:
         """Whether a value is better than another by more than ``min_delta``."""
@@ -72,7 +74,7 @@ class MonitorCallback(Callback):
         """The comparison that tells a better value: ``ops.less`` or ``ops.greater``."""
         return ops.less if self._direction() == "min" else ops.greater
 
-    def _direction(self) -> str:
+    def _direction(self, hint: str = "") -> str:
         if self.mode != "auto":
             return self.mode
         name = self.monitor.removeprefix("val_")
@@ -84,7 +86,7 @@ class MonitorCallback(Callback):
                 return "max" if direction == "up" else "min"
         raise ArgumentError(
             f"{type(self).__name__} cannot tell whether more or less of '{self.monitor}' is "
-            "better.",
+            f"better. {hint}".rstrip(),
             fix='give mode="max" or mode="min"',
         )
 
@@ -216,8 +218,72 @@ class ReduceLROnPlateau(MonitorCallback):
         return True
 
 
+class SavingCallback(MonitorCallback):
+    """Saves after epochs, or after so many batches; with ``save_best_only`` if a log improved.
+
+    Attributes:
+        saves_blindly: Whether to save when the log that tells the best model is missing.
+    """
+
+    verbose: int
+    save_best_only: bool
+    save_freq: int | Literal["epoch"]
+    initial_value_threshold: float | None
+    saves_blindly = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.best = self.initial_value_threshold
+        if self.save_freq != "epoch" and not isinstance(self.save_freq, int):
+            raise ArgumentError(f"save_freq={self.save_freq!r} is neither 'epoch' nor a number.")
+        self._epoch = self._seen = self._batches = 0
+        self._last: int | None = None
+
+    def uses_batches(self, kind: Kind) -> bool:
+        return kind == "train" and self.save_freq != "epoch"
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self._epoch = epoch
+        self._last = None
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        if self.save_freq == "epoch":
+            return
+        steps = batch - (-1 if self._last is None else self._last)
+        self._seen, self._batches, self._last = self._seen + steps, self._batches + steps, batch
+        if self._seen >= int(self.save_freq):
+            self._seen = 0
+            if self._wanted(logs):
+                self._save(self._epoch, batch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if self.save_freq == "epoch" and self._wanted(logs):
+            self._save(epoch, None, logs)
+
+    def _save(self, epoch: int, batch: int | None, logs: Logs) -> None:
+        raise NotDefinedError(f"{type(self).__name__} does not say how it saves.")
+
+    def _wanted(self, logs: Logs) -> bool:
+        if not self.save_best_only:
+            return True
+        current = self.value(logs)
+        if current is None:
+            return self.saves_blindly
+        if np.ndim(current):
+            warnings.warn(
+                f"{type(self).__name__} cannot tell the best model by '{self.monitor}', which is "
+                "an array: every model is saved [monitor-array]. Follow a single number.",
+                stacklevel=3,
+            )
+            return True
+        if not self.improved(current, self.best):
+            return False
+        self.best = current
+        return True
+
+
 @dataclass(eq=False, repr=False)
-class ModelCheckpoint(MonitorCallback):
+class ModelCheckpoint(SavingCallback):
     """Saves the model, or its weights, on the way.
 
     Args:
@@ -242,10 +308,7 @@ class ModelCheckpoint(MonitorCallback):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.best = self.initial_value_threshold
         self.filepath = os.fspath(self.filepath)
-        if self.save_freq != "epoch" and not isinstance(self.save_freq, int):
-            raise ArgumentError(f"save_freq={self.save_freq!r} is neither 'epoch' nor a number.")
         endings = (".weights.h5",) if self.save_weights_only else (".keras", ".h5")
         if not self.filepath.endswith(endings):
             what = "weights" if self.save_weights_only else "a whole model"
@@ -254,34 +317,11 @@ class ModelCheckpoint(MonitorCallback):
                 met=f"'{self.filepath}'",
                 rule=f"the name ends in {' or '.join(endings)}",
             )
-        self._epoch = self._seen = 0
-        self._last: int | None = None
 
-    def uses_batches(self, kind: Kind) -> bool:
-        return kind == "train" and self.save_freq != "epoch"
-
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        self._epoch = epoch
-        self._last = None
-
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        if self.save_freq == "epoch":
-            return
-        self._seen += batch - (-1 if self._last is None else self._last)
-        self._last = batch
-        if self._seen >= int(self.save_freq):
-            self._seen = 0
-            self._save({"batch": batch + 1, **(logs or {})}, logs)
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        if self.save_freq == "epoch":
-            self._save(dict(logs or {}), logs)
-
-    def _save(self, names: dict[str, Any], logs: Logs) -> None:
-        if not self._wanted(logs):
-            return
+    def _save(self, epoch: int, batch: int | None, logs: Logs) -> None:
+        names = {**({} if batch is None else {"batch": batch + 1}), **(logs or {})}
         try:
-            path = Path(str(self.filepath).format(epoch=self._epoch + 1, **names))
+            path = Path(str(self.filepath).format(epoch=epoch + 1, **names))
         except KeyError as error:
             name = str(error.args[0])
             hint = nearest(name, names)
@@ -292,22 +332,4 @@ class ModelCheckpoint(MonitorCallback):
         save = self.model.save_weights if self.save_weights_only else self.model.save
         save(str(path), overwrite=True)
         if self.verbose:
-            print(f"Epoch {self._epoch + 1}: saved to {path}.")
-
-    def _wanted(self, logs: Logs) -> bool:
-        if not self.save_best_only:
-            return True
-        current = self.value(logs)
-        if current is None:
-            return True
-        if np.ndim(current):
-            warnings.warn(
-                f"ModelCheckpoint cannot tell the best model by '{self.monitor}', which is an "
-                "array: every model is saved [monitor-array]. Follow a single number.",
-                stacklevel=3,
-            )
-            return True
-        if not self.improved(current, self.best):
-            return False
-        self.best = current
-        return True
+            print(f"Epoch {epoch + 1}: saved to {path}.")

@@ -1,5 +1,6 @@
 """`TensorBoard`: logs, weights, the model and profiles of a run, for TensorBoard to show."""
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -60,7 +61,7 @@ class TensorBoard(Callback):
         self.write_graph = write_graph
         self.write_images = write_images
         self.write_steps_per_second = write_steps_per_second
-        self.update_freq = 1 if update_freq == "batch" else update_freq
+        self.update_freq: Any = 1 if update_freq == "batch" else update_freq
         self.embeddings_freq = embeddings_freq
         self.embeddings_metadata = embeddings_metadata
         self._first, self._last = _batches(profile_batch)
@@ -80,10 +81,8 @@ class TensorBoard(Callback):
         self._train = self._events(os.path.join(self.log_dir, "train"))
         self._test = self._events(os.path.join(self.log_dir, "validation"))
         if self.write_graph and type(model).__name__ in ("Functional", "Sequential"):
-            try:
+            with contextlib.suppress(FileError):  # a part of it has no config
                 self._train.model("keras", model.to_json())
-            except FileError:  # a part of it has no config
-                pass
         if self.embeddings_freq:
             self._describe_embeddings()
 
@@ -170,9 +169,9 @@ class TensorBoard(Callback):
 
     def _describe_embeddings(self) -> None:
         from google.protobuf import text_format
-        from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
+        from tensorboard.plugins.projector import projector_config_pb2 as projector
 
-        config, metadata = ProjectorConfig(), self.embeddings_metadata or {}
+        config, metadata = projector.ProjectorConfig(), self.embeddings_metadata or {}
         layers = self._embeddings()
         unknown = set() if isinstance(metadata, str) else {*metadata} - {x.name for x in layers}
         if unknown:

@@ -8,8 +8,13 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina.core.configurable import Configurable
-from lamina.core.errors import ArgumentError, DTypeError, StateError, UndescribedError
-from lamina.core.errors import describe_value
+from lamina.core.errors import (
+    ArgumentError,
+    DTypeError,
+    StateError,
+    UndescribedError,
+    describe_value,
+)
 from lamina.core.types import Array, Config
 from lamina.core.variable import Variable
 from lamina.optimizers.optimizer import Optimizer
@@ -53,8 +58,11 @@ class OptimizerMap(Configurable, MutableMapping[str, Optimizer]):
             return self.optimizer_map[key]
         found = [pattern for pattern in self.optimizer_map if re.fullmatch(pattern, key)]
         if len(found) > 1:
-            raise ArgumentError(f"'{key}' has more than one optimizer.", met=f"patterns {found}",
-                                rule="at most one key of an OptimizerMap matches a path")  # fmt: skip
+            raise ArgumentError(
+                f"'{key}' has more than one optimizer.",
+                met=f"patterns {found}",
+                rule="at most one key of an OptimizerMap matches a path",
+            )
         return self.optimizer_map[found[0]] if found else self._default
 
     def __setitem__(self, key: str, optimizer: Optimizer) -> None:
@@ -186,7 +194,7 @@ class MultiOptimizer(Optimizer):
                 stacklevel=3,
             )
 
-    # --- the pure form: the state of each optimizer under "inner" ----------------------------------
+    # --- the pure form: the state of each optimizer under "inner" ---------------------------------
 
     def init(self, params: Sequence[Any]) -> OptimizerState:
         """The state before the first step; paths choose, so `build` comes before."""
