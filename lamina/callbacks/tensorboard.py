@@ -171,7 +171,8 @@ class TensorBoard(Callback):
         from google.protobuf import text_format
         from tensorboard.plugins.projector import projector_config_pb2 as projector
 
-        config, metadata = projector.ProjectorConfig(), self.embeddings_metadata or {}
+        config: Any = projector.ProjectorConfig()  # type: ignore[attr-defined]
+        metadata = self.embeddings_metadata or {}
         layers = self._embeddings()
         unknown = set() if isinstance(metadata, str) else {*metadata} - {x.name for x in layers}
         if unknown:
