@@ -61,7 +61,9 @@ def load_model(path: Any, compile: bool) -> Any:
 def load_weights(model: Any, path: Any) -> None:
     """Set all variables that a step holds; shapes are compared before an array is read."""
     orbax, step = library(), _step(path)
-    stored = orbax.pytree_metadata(step, "pytree").metadata
+    stored = orbax.checkpointables_metadata(step).metadata["pytree"]
+    if model.optimizer is not None and "optimizer_variables" in stored:
+        model.optimizer.build(model.trainable_variables)
     own = model.get_state_tree()
     del own["metrics_variables"]  # an epoch begins with new sums
     if model.optimizer is None:
