@@ -5,6 +5,7 @@ weights were saved, the model's config as text (``model_config``).
 """
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,24 +69,49 @@ def load_weights(model: Any, path: Any) -> None:
     del own["metrics_variables"]  # an epoch begins with new sums
     if model.optimizer is None:
         del own["optimizer_variables"]
-    wanted = {
-        group: _specs(tree, own[group], group)
-        if group in own
-        else jax.tree.map(lambda _: orbax.PLACEHOLDER, tree)
-        for group, tree in stored.items()
-    }
+    wanted = jax.tree.map(lambda _: orbax.PLACEHOLDER, stored)
+    places: dict[tuple[str, str], str] = {}
+    for group in (group for group in own if group in stored):
+        known = dict(_flat(own[group]))
+        for path, leaf in _flat(stored[group]):
+            place = places[group, path] = _alike(path, known, group)
+            array = known.get(place)
+            if array is None or leaf.shape != array.shape:
+                raise refusal(
+                    f"The checkpoint does not fit the model at '{path}' of {group}.",
+                    met=f"stored {leaf.shape}, the model has {getattr(array, 'shape', 'nothing')}",
+                )
+            folder, *names = wanted[group], *path.split("/")
+            for name in names[:-1]:
+                folder = folder[name]
+            spec = jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=array.sharding)
+            folder[names[-1]] = spec
     found = orbax.load_checkpointables(step, {"pytree": wanted})["pytree"]
-    model.set_state_tree({group: found[group] for group in own if group in found})
+    new: dict[str, Any] = {group: {} for group in own}
+    for group in own:
+        for path, leaf in _flat(found.get(group, {})):
+            new[group][places[group, path]] = leaf
+    model.set_state_tree(new)
 
 
-def _specs(stored: Any, own: Any, place: str) -> Any:
-    """What to read for each stored array: its shape, where the model's variable lies."""
-    if isinstance(stored, dict):
-        known = own if isinstance(own, dict) else {}
-        return {key: _specs(each, known.get(key), f"{place}/{key}") for key, each in stored.items()}
-    if own is None or stored.shape != own.shape:
-        raise refusal(
-            f"The checkpoint does not fit the model at '{place}'.",
-            met=f"stored {stored.shape}, the model has {'nothing' if own is None else own.shape}",
-        )
-    return jax.ShapeDtypeStruct(stored.shape, stored.dtype, sharding=own.sharding)
+def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, each in tree.items():
+        if isinstance(each, dict):
+            yield from _flat(each, f"{prefix}{name}/")
+        else:
+            yield prefix + name, each
+
+
+def _alike(path: str, known: Iterable[str], group: str) -> str:
+    """The variable for a stored path: the same, or the one that differs by an outer name alone.
+
+    A `Sequential` of a file has no part in the paths of its layers, one that is described has.
+    """
+
+    def plain(each: str) -> str:
+        _, _, below = each.partition("/") if group == "optimizer_variables" else ("", "", each)
+        return "_" + below.replace("/", "_")
+
+    given = plain(path)
+    near = [x for x in known if given.endswith(plain(x)) or plain(x).endswith(given)]
+    return path if path in known or len(near) != 1 else near[0]
