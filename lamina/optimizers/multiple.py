@@ -27,7 +27,8 @@ class OptimizerMap(Configurable, MutableMapping[str, Optimizer]):
 
     Args:
         default_optimizer: For variables that no key is for.
-        optimizer_map: Optimizers by path or regular expression.
+        optimizer_map: Optimizers by path or regular expression. ``".*head/.*"`` also fits the
+            layers of a `Sequential` from a file, whose paths begin without the model's name.
 
     >>> from lamina.optimizers import SGD, Adam
     >>> rates = OptimizerMap(SGD(0.1), {"encoder/.*": Adam(1e-4)})
