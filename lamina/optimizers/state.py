@@ -17,8 +17,6 @@ from lamina.core.variable import Variable
 
 Slots = dict[str, list[Any]]
 """For each kind of state, an array for each parameter; None where a parameter has none."""
-SHARED = ("average", "gradient_accumulator")
-"""Kinds of state that any optimizer may have; they begin at zero."""
 Grads = dict[int, Array]
 """Gradients by the number of their parameter; parameters without one have no place."""
 Own = dict[str, Array]
@@ -77,7 +75,7 @@ class Stateful(Configurable):
         """The state before the first step, for a list of arrays or of their shapes and dtypes."""
         slots: Slots = {name: [None] * len(params) for group in self._groups() for name in group}
         for name, index, (shape, dtype) in self._specs(params):
-            slots[name][index] = jnp.full(shape, self._start(name), dtype)
+            slots[name][index] = jnp.full(shape, self.slot_value(name), dtype)
         rate = self._rate.value if isinstance(self._rate, Variable) else None
         return OptimizerState(jnp.zeros((), jnp.int32), rate, slots)
 
@@ -88,16 +86,13 @@ class Stateful(Configurable):
         self._know(variables)
         for name, index, (shape, dtype) in self._specs(self._trainable_variables):
             label = f"{self._trainable_variables[index].path.replace('/', '_')}_{name}"
-            self._added.append(self._make_variable(label, shape, dtype, self._start(name)))
+            self._added.append(self._make_variable(label, shape, dtype, self.slot_value(name)))
             self._places.append((name, index))
         self.built = True
 
     def _know(self, variables: Iterable[Variable]) -> None:
         self._trainable_variables = list(variables)
         self._index = {id(each): index for index, each in enumerate(self._trainable_variables)}
-
-    def _start(self, name: str) -> float:
-        return 0.0 if name in SHARED else self.slot_value(name)
 
     def _groups(self) -> tuple[tuple[str, ...], ...]:
         average = (("average",),) if self.use_ema else ()
@@ -111,7 +106,7 @@ class Stateful(Configurable):
             for index, param in enumerate(params):
                 for name in group:
                     spec: Any = param.shape, param.dtype
-                    if name not in SHARED:
+                    if name not in ("average", "gradient_accumulator"):
                         spec = self.slot_spec(name, index, known[index])
                     if spec is not None:
                         yield name, index, spec

@@ -5,15 +5,18 @@ weights were saved, the model's config as text (``model_config``).
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 
 from lamina.core.errors import StateError
 from lamina.saving.configs import built, parsed
 from lamina.saving.refusing import refusal
+
+Key: TypeAlias = tuple[str, str]
+"""A group of variables, and a path in it."""
 
 
 def library() -> Any:
@@ -69,49 +72,48 @@ def load_weights(model: Any, path: Any) -> None:
     del own["metrics_variables"]  # an epoch begins with new sums
     if model.optimizer is None:
         del own["optimizer_variables"]
-    wanted = jax.tree.map(lambda _: orbax.PLACEHOLDER, stored)
-    places: dict[tuple[str, str], str] = {}
-    for group in (group for group in own if group in stored):
-        known = dict(_flat(own[group]))
-        for path, leaf in _flat(stored[group]):
-            place = places[group, path] = _alike(path, known, group)
-            array = known.get(place)
-            if array is None or leaf.shape != array.shape:
-                raise refusal(
-                    f"The checkpoint does not fit the model at '{path}' of {group}.",
-                    met=f"stored {leaf.shape}, the model has {getattr(array, 'shape', 'nothing')}",
-                )
-            folder, *names = wanted[group], *path.split("/")
-            for name in names[:-1]:
-                folder = folder[name]
-            spec = jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=array.sharding)
-            folder[names[-1]] = spec
+    known = {_key(path): array for path, array in jax.tree.leaves_with_path(own)}
+    places: dict[Key, Key] = {}
+
+    def spec(path: Any, leaf: Any) -> Any:
+        group, name = key = _key(path)
+        if group not in own:
+            return orbax.PLACEHOLDER
+        places[key] = place = _alike(key, known)
+        array: Any = known.get(place)
+        if array is None or leaf.shape != array.shape:
+            raise refusal(
+                f"The checkpoint does not fit the model at '{name}' of {group}.",
+                met=f"stored {leaf.shape}, the model has {getattr(array, 'shape', 'nothing')}",
+            )
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=array.sharding)
+
+    wanted = jax.tree.map_with_path(spec, stored)
     found = orbax.load_checkpointables(step, {"pytree": wanted})["pytree"]
     new: dict[str, Any] = {group: {} for group in own}
-    for group in own:
-        for path, leaf in _flat(found.get(group, {})):
-            new[group][places[group, path]] = leaf
+    for path, leaf in jax.tree.leaves_with_path(found):
+        if _key(path) in places:
+            group, name = places[_key(path)]
+            new[group][name] = leaf
     model.set_state_tree(new)
 
 
-def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, each in tree.items():
-        if isinstance(each, dict):
-            yield from _flat(each, f"{prefix}{name}/")
-        else:
-            yield prefix + name, each
+def _key(path: Any) -> Key:
+    group, *names = (str(each.key) for each in path)
+    return group, "/".join(names)
 
 
-def _alike(path: str, known: Iterable[str], group: str) -> str:
-    """The variable for a stored path: the same, or the one that differs by an outer name alone.
+def _alike(key: Key, known: Iterable[Key]) -> Key:
+    """The variable for a stored one: the same, or the one that differs by an outer name alone.
 
     A `Sequential` of a file has no part in the paths of its layers, one that is described has.
     """
 
-    def plain(each: str) -> str:
-        _, _, below = each.partition("/") if group == "optimizer_variables" else ("", "", each)
-        return "_" + below.replace("/", "_")
+    def plain(key: Key) -> str:
+        group, path = key
+        below = path.partition("/")[2] if group == "optimizer_variables" else path
+        return f"_{below.replace('/', '_')}"
 
-    given = plain(path)
-    near = [x for x in known if given.endswith(plain(x)) or plain(x).endswith(given)]
-    return path if path in known or len(near) != 1 else near[0]
+    near = [x for x in known if x[0] == key[0]
+            and (plain(key).endswith(plain(x)) or plain(x).endswith(plain(key)))]  # fmt: skip
+    return key if key in known or len(near) != 1 else near[0]
