@@ -138,6 +138,9 @@ class TensorBoard(Callback):
         if not self._in_fit:
             self._close()
 
+    def on_predict_end(self, logs: Logs = None) -> None:
+        self._close()
+
     # --- what they write ------------------------------------------------------------------------
 
     def _iterations(self) -> int:

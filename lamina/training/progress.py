@@ -100,13 +100,14 @@ class Notebook(Plain):
 
 def outlet() -> Plain:
     """Where lines go, by what stdout is."""
-    stream = sys.stdout.stream if isinstance(sys.stdout, Terminal) else sys.stdout
+    if isinstance(sys.stdout, Terminal):  # of a run that was broken off
+        sys.stdout = sys.stdout.stream
     if not settings.interactive:
         return Plain()
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if type(shell).__name__ == "ZMQInteractiveShell":
         return Notebook()
-    return Terminal(stream) if getattr(stream, "isatty", bool)() else Plain()
+    return Terminal(sys.stdout) if getattr(sys.stdout, "isatty", bool)() else Plain()
 
 
 class Progbar:

@@ -71,3 +71,37 @@ def test_order_when_stopped():
                  validation_data=(X, Y))  # fmt: skip
         found.append(seen)
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("check", [None, (X, Y)])
+def test_csv_files(tmp_path, check):
+    tables = []
+    for name, k in (("ours", lamina), ("theirs", keras)):
+        path = tmp_path / name
+        for append in (False, True):
+            log = k.callbacks.CSVLogger(path, separator=";", append=append)
+            model_of(k).fit(X, Y, batch_size=8, epochs=2, shuffle=False, verbose=0, callbacks=[log],
+                            validation_data=check)  # fmt: skip
+        with open(path, newline="") as file:
+            tables.append(list(csv.reader(file, delimiter=";")))
+    ours, theirs = tables
+    assert ours[0] == theirs[0] and len(ours) == len(theirs) == 5
+    numbers = [[[np.nan if x == "NA" else float(x) for x in row] for row in t[1:]] for t in tables]
+    np.testing.assert_allclose(*numbers, rtol=1e-5)
+
+
+def test_stopping_and_rates():
+    found = []
+    for k in (lamina, keras):
+        made = model_of(k)
+        stop = k.callbacks.EarlyStopping("loss", patience=2, min_delta=0.5, baseline=1.0,
+                                         start_from_epoch=1, restore_best_weights=True)  # fmt: skip
+        lower = k.callbacks.ReduceLROnPlateau("loss", 0.5, patience=1, min_delta=0.4, cooldown=1,
+                                              min_lr=0.02)  # fmt: skip
+        history = made.fit(X, Y, batch_size=8, epochs=12, shuffle=False, verbose=0,
+                           callbacks=[lower, stop])  # fmt: skip
+        found.append((history.history, history.epoch, stop.stopped_epoch, stop.best_epoch))
+    (ours, *mine), (theirs, *others) = found
+    assert mine == others and list(ours) == list(theirs)
+    for name in theirs:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-5)

@@ -132,6 +132,19 @@ def test_prints_go_above_the_live_line(monkeypatch):
     assert text.endswith("loss: 3.0000\n") and "2/3 ━" in text
 
 
+def test_a_run_that_was_broken_off(monkeypatch):
+    screen = Screen()
+    monkeypatch.setattr(sys, "stdout", screen)
+    Progbar(3, interval=0.0).update(1)
+    assert isinstance(sys.stdout, Terminal)
+    print("mine")
+    bar = Progbar(3, interval=0.0)
+    bar.update(1)
+    print("yours")
+    bar.update(3)
+    assert sys.stdout is screen and screen.getvalue().count("\r\x1b[K") == 2
+
+
 def test_progbar_means_and_lines(capsys):
     bar = Progbar(4, stateful_metrics=["rate"], unit_name="file")
     bar.update(1, [("size", 1.0), ("rate", 1.0)])
