@@ -29,7 +29,7 @@ CEILINGS = {
     "layers": 4050,
     "layers/preprocessing": 1300,
     "training, callbacks": 3300,
-    "saving": 1025,
+    "saving": 1110,
     "view": 1850,
     "export, quantizers": 600,
     "models": 1060,

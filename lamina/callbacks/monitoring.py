@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from lamina.core.errors import ArgumentError, LaminaWarning, UnknownNameError, nearest
+import numpy as np
+
+from lamina import ops
+from lamina.callbacks.rates import note_rates, rated
+from lamina.core.errors import (
+    ArgumentError,
+    LaminaWarning,
+    NotDefinedError,
+    UnknownNameError,
+    nearest,
+)
 from lamina.training.callback import Callback, Kind, Logs
 
 Mode: TypeAlias = Literal["auto", "min", "max"]
@@ -33,20 +43,34 @@ class MonitorCallback(Callback):
 
     def __post_init__(self) -> None:
         if self.mode not in ("auto", "min", "max"):
-            raise ArgumentError(f"mode={self.mode!r} is none of 'auto', 'min' and 'max'.")
+            warnings.warn(
+                f"{type(self).__name__} mode '{self.mode}' is unknown; it is taken as 'auto' "
+                "[unknown-mode]. There are 'auto', 'min' and 'max'.",
+                stacklevel=4,
+            )
+            self.mode = "auto"
 
     def value(self, logs: Logs) -> float | None:
         """The log that is followed; warns once, with the nearest name, when it is missing."""
         logs = logs or {}
         if self.monitor not in logs and not self._warned:
             self._warned = True
+            if self.mode == "auto":
+                self._direction(nearest(self.monitor, logs))
             warnings.warn(f"{self._missing(logs)} [monitor-missing]", LaminaWarning, stacklevel=3)
-        return logs.get(self.monitor)
+        found: Any = logs.get(self.monitor)
+        return found.item() if getattr(found, "size", 0) == 1 else found
 
     def mistakes(self, names: list[str] | None) -> Iterator[tuple[str, str]]:
         if names is not None and self.follows() and self.monitor not in (*names, "learning_rate"):
             self._warned = True
-            yield "monitor-missing", self._missing(names)
+            try:
+                self._direction()
+            except ArgumentError as error:
+                what = str(error).splitlines()[0]
+                yield "monitor-unknown", f"{what} {self._missing(names)} Or give mode=."
+            else:
+                yield "monitor-missing", self._missing(names)
 
     def follows(self) -> bool:
         """Whether the log is needed."""
@@ -68,7 +92,12 @@ class MonitorCallback(Callback):
             return value + abs(self.min_delta) < reference
         return value - abs(self.min_delta) > reference
 
-    def _direction(self) -> str:
+    @property
+    def monitor_op(self) -> Any:
+        """The comparison that tells a better value: ``ops.less`` or ``ops.greater``."""
+        return ops.less if self._direction() == "min" else ops.greater
+
+    def _direction(self, hint: str = "") -> str:
         if self.mode != "auto":
             return self.mode
         name = self.monitor.removeprefix("val_")
@@ -80,7 +109,7 @@ class MonitorCallback(Callback):
                 return "max" if direction == "up" else "min"
         raise ArgumentError(
             f"{type(self).__name__} cannot tell whether more or less of '{self.monitor}' is "
-            "better.",
+            f"better. {hint}".rstrip(),
             fix='give mode="max" or mode="min"',
         )
 
@@ -187,8 +216,7 @@ class ReduceLROnPlateau(MonitorCallback):
         return self.cooldown_counter > 0
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        if isinstance(logs, dict):
-            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        note_rates(self.model.optimizer, logs)
         current = self.value(logs)
         if current is None:
             return
@@ -199,22 +227,89 @@ class ReduceLROnPlateau(MonitorCallback):
             self.best, self.wait = current, 0
         elif not self.in_cooldown():
             self.wait += 1
-            if self.wait >= self.patience and self._lower(epoch):
+            named = rated(self.model.optimizer).items()
+            if self.wait >= self.patience and any([self._lower(epoch, *each) for each in named]):
                 self.cooldown_counter, self.wait = self.cooldown, 0
 
-    def _lower(self, epoch: int) -> bool:
-        optimizer = self.model.optimizer
+    def _lower(self, epoch: int, name: str, optimizer: Any) -> bool:
         old = float(optimizer.learning_rate)
-        if old <= self.min_lr:
+        if old <= np.float32(self.min_lr):
             return False
         optimizer.learning_rate = max(old * self.factor, self.min_lr)
         if self.verbose:
-            print(f"Epoch {epoch + 1}: the learning rate is now {float(optimizer.learning_rate)}.")
+            print(f"Epoch {epoch + 1}: {name} is now {float(optimizer.learning_rate)}.")
+        return True
+
+
+class SavingCallback(MonitorCallback):
+    """Saves after epochs, or after so many batches; with ``save_best_only`` if a log improved.
+
+    Attributes:
+        saves_blindly: Whether to save when the log that tells the best model is missing.
+    """
+
+    verbose: int
+    save_best_only: bool
+    save_freq: int | Literal["epoch"]
+    initial_value_threshold: float | None
+    saves_blindly = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.best = self.initial_value_threshold
+        if self.save_freq != "epoch" and not isinstance(self.save_freq, int):
+            raise ArgumentError(f"save_freq={self.save_freq!r} is neither 'epoch' nor a number.")
+        self._epoch = self._seen = self._batches = 0
+        self._last: int | None = None
+
+    def uses_batches(self, kind: Kind) -> bool:
+        return kind == "train" and self.save_freq != "epoch"
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self._epoch = epoch
+        self._last = None
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        if self.save_freq == "epoch":
+            return
+        steps = batch - (-1 if self._last is None else self._last)
+        self._seen, self._batches, self._last = self._seen + steps, self._batches + steps, batch
+        if self._seen >= int(self.save_freq):
+            self._seen = 0
+            if self._wanted(logs):
+                self._save(self._epoch, batch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if self.save_freq == "epoch" and self._wanted(logs):
+            self._save(epoch, None, logs)
+
+    def follows(self) -> bool:
+        return self.save_best_only
+
+    def _save(self, epoch: int, batch: int | None, logs: Logs) -> None:
+        raise NotDefinedError(f"{type(self).__name__} does not say how it saves.")
+
+    def _wanted(self, logs: Logs) -> bool:
+        if not self.save_best_only:
+            return True
+        current = self.value(logs)
+        if current is None:
+            return self.saves_blindly
+        if np.ndim(current):
+            warnings.warn(
+                f"{type(self).__name__} cannot tell the best model by '{self.monitor}', which is "
+                "an array: every model is saved [monitor-array]. Follow a single number.",
+                stacklevel=3,
+            )
+            return True
+        if not self.improved(current, self.best):
+            return False
+        self.best = current
         return True
 
 
 @dataclass(eq=False, repr=False)
-class ModelCheckpoint(MonitorCallback):
+class ModelCheckpoint(SavingCallback):
     """Saves the model, or its weights, on the way.
 
     Args:
@@ -239,10 +334,7 @@ class ModelCheckpoint(MonitorCallback):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.best = self.initial_value_threshold
         self.filepath = os.fspath(self.filepath)
-        if self.save_freq != "epoch" and not isinstance(self.save_freq, int):
-            raise ArgumentError(f"save_freq={self.save_freq!r} is neither 'epoch' nor a number.")
         endings = (".weights.h5",) if self.save_weights_only else (".keras", ".h5")
         if not self.filepath.endswith(endings):
             what = "weights" if self.save_weights_only else "a whole model"
@@ -251,16 +343,11 @@ class ModelCheckpoint(MonitorCallback):
                 met=f"'{self.filepath}'",
                 rule=f"the name ends in {' or '.join(endings)}",
             )
-        self._epoch = self._seen = 0
-        self._last: int | None = None
-
-    def follows(self) -> bool:
-        return self.save_best_only
 
     def mistakes(self, names: list[str] | None) -> Iterator[tuple[str, str]]:
         yield from super().mistakes(names)
         if names is not None:
-            self._path({name: 0.0 for name in [*names, "learning_rate"]} | {"batch": 1})
+            self._path(0, {name: 0.0 for name in [*names, "learning_rate"]} | {"batch": 1})
         folder = Path(str(self.filepath)).absolute().parent
         while "{" in str(folder) or not folder.exists():
             folder = folder.parent
@@ -271,39 +358,18 @@ class ModelCheckpoint(MonitorCallback):
                 "that may be written to. Give another filepath.",
             )
 
-    def uses_batches(self, kind: Kind) -> bool:
-        return kind == "train" and self.save_freq != "epoch"
-
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        self._epoch = epoch
-        self._last = None
-
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        if self.save_freq == "epoch":
-            return
-        self._seen += batch - (-1 if self._last is None else self._last)
-        self._last = batch
-        if self._seen >= int(self.save_freq):
-            self._seen = 0
-            self._save({"batch": batch + 1, **(logs or {})}, logs)
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        if self.save_freq == "epoch":
-            self._save(dict(logs or {}), logs)
-
-    def _save(self, names: dict[str, Any], logs: Logs) -> None:
-        if not self._wanted(logs):
-            return
-        path = self._path(names)
+    def _save(self, epoch: int, batch: int | None, logs: Logs) -> None:
+        numbered = {} if batch is None else {"batch": batch + 1}
+        path = self._path(epoch, numbered | dict(logs or {}))
         path.parent.mkdir(parents=True, exist_ok=True)
         save = self.model.save_weights if self.save_weights_only else self.model.save
         save(str(path), overwrite=True)
         if self.verbose:
-            print(f"Epoch {self._epoch + 1}: saved to {path}.")
+            print(f"Epoch {epoch + 1}: saved to {path}.")
 
-    def _path(self, names: dict[str, Any]) -> Path:
+    def _path(self, epoch: int, names: dict[str, Any]) -> Path:
         try:
-            return Path(str(self.filepath).format(epoch=self._epoch + 1, **names))
+            return Path(str(self.filepath).format(epoch=epoch + 1, **names))
         except KeyError as error:
             name = str(error.args[0])
             hint = nearest(name, names)
@@ -315,14 +381,3 @@ class ModelCheckpoint(MonitorCallback):
                 f"'{self.filepath}' is no format of a name: {error}.",
                 fix="write {epoch:02d} or {val_loss:.3f}",
             ) from error
-
-    def _wanted(self, logs: Logs) -> bool:
-        if not self.save_best_only:
-            return True
-        current = self.value(logs)
-        if current is None:
-            return True
-        if not self.improved(current, self.best):
-            return False
-        self.best = current
-        return True

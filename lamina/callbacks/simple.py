@@ -1,14 +1,19 @@
-"""Callbacks of a few lines: functions, a schedule by epoch, a CSV file, an end at NaN."""
+"""Callbacks of a few lines: functions, a schedule by epoch, CSV, an end at NaN, a web server."""
 
 import csv
 import inspect
+import json
 import math
 import os
+import urllib.parse
+import urllib.request
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lamina.callbacks.rates import note_rates, rated
 from lamina.core.errors import ArgumentError, DTypeError, StateError, unknown
 from lamina.training.callback import Callback, Kind, Logs, to_numbers
 
@@ -16,7 +21,7 @@ EVENTS = [name for name in vars(Callback) if name.startswith("on_")]
 
 
 class LambdaCallback(Callback):
-    """Calls functions at events, given by the events' names.
+    """Calls functions at events, given by the events' names; keeps what has another name.
 
     >>> seen = []
     >>> callback = LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
@@ -35,7 +40,7 @@ class LambdaCallback(Callback):
         **kwargs: Callable[..., Any],
     ) -> None:
         for name in kwargs:
-            if name not in EVENTS:
+            if name.startswith("on_") and name not in EVENTS:
                 raise unknown("event", name, EVENTS)
         given = {
             "on_epoch_begin": on_epoch_begin,
@@ -48,7 +53,7 @@ class LambdaCallback(Callback):
         }
         for name, function in given.items():
             if function is not None:
-                setattr(self, name, _with_logs(function))
+                setattr(self, name, _with_logs(function) if name in EVENTS else function)
 
 
 def _with_logs(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,7 +81,10 @@ class LearningRateScheduler(Callback):
     verbose: int = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        optimizer = self.model.optimizer
+        for name, optimizer in rated(self.model.optimizer).items():
+            self._set(epoch, name, optimizer)
+
+    def _set(self, epoch: int, name: str, optimizer: Any) -> None:
         given = float(optimizer.learning_rate)
         rate = self.schedule(*(epoch, given) if _takes_two(self.schedule) else (epoch,))
         try:
@@ -88,11 +96,10 @@ class LearningRateScheduler(Callback):
                 f"The schedule of LearningRateScheduler gave a {type(rate).__name__}, not a float."
             ) from error
         if self.verbose:
-            print(f"Epoch {epoch + 1}: the learning rate is {float(rate)}.")
+            print(f"Epoch {epoch + 1}: {name} is {float(rate)}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        if isinstance(logs, dict):
-            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        note_rates(self.model.optimizer, logs)
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:
@@ -138,7 +145,8 @@ class CSVLogger(Callback):
             self._columns = names + ([] if validated else [f"val_{name}" for name in names])
             if not self._headed:
                 writer.writerow(["epoch", *self._columns])
-        writer.writerow([epoch, *(logs.get(name, "NA") for name in self._columns)])
+        values = [logs.get(name, "NA") for name in self._columns]
+        writer.writerow([epoch, *(v.tolist() if hasattr(v, "tolist") else v for v in values)])
         self._file.flush()
 
     def on_train_end(self, logs: Logs = None) -> None:
@@ -178,3 +186,49 @@ class TerminateOnNaN(Callback):
             )
         print(f"Batch {batch}: the loss is {loss}; training ends.")
         self.model.stop_training = True
+
+
+@dataclass(eq=False, repr=False)
+class RemoteMonitor(Callback):
+    """Sends the logs of each epoch to a server, by HTTP POST.
+
+    Args:
+        root: The server's address.
+        path: What follows it.
+        field: The field of the form that holds the logs as JSON.
+        headers: Further headers, by name.
+        send_as_json: Whether the logs are sent as they are, ``application/json``, in no form.
+
+    Warns ``[server-unreachable]``, once a run, when they could not be sent; training goes on.
+    """
+
+    root: str = "http://localhost:9000"
+    path: str = "/publish/epoch/end/"
+    field: str = "data"
+    headers: dict[str, str] | None = None
+    send_as_json: bool = False
+    runs_user_code = False
+    _told = False
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self._told = False
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        numbers = {name: value.item() if hasattr(value, "item") else value
+                   for name, value in (logs or {}).items()}  # fmt: skip
+        text, kind = json.dumps({"epoch": epoch, **numbers}), "application/json"
+        if not self.send_as_json:
+            kind, text = "application/x-www-form-urlencoded", urllib.parse.urlencode(
+                {self.field: text})  # fmt: skip
+        headers = {"Content-Type": kind, **(self.headers or {})}
+        request = urllib.request.Request(self.root + self.path, text.encode(), headers)
+        try:
+            urllib.request.urlopen(request, timeout=10).close()
+        except OSError as error:
+            if not self._told:
+                warnings.warn(
+                    f"RemoteMonitor could not reach {self.root}: {error} [server-unreachable]. "
+                    "Start the server, or give its address as `root`.",
+                    stacklevel=2,
+                )
+            self._told = True

@@ -119,7 +119,8 @@ def _fitted(model: Model, x: Any, reference: SymbolicTensor) -> Any:
         )
     shape = declared_shape(x)
     if len(shape) != len(wanted) or any(
-        a is not None and b is not None and a != b for a, b in zip(shape, wanted, strict=True)
+        a is not None and b is not None and a != b
+        for a, b in zip(shape[1:], wanted[1:], strict=True)
     ):
         raise ShapeError(
             f"{model._who()} cannot take this for its input '{reference.name}'.",

@@ -9,14 +9,15 @@ from lamina.optimizers import schedules
 from lamina.optimizers.accumulating import Adadelta, Adafactor, Adagrad, Ftrl, RMSprop
 from lamina.optimizers.adaptive import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
 from lamina.optimizers.momentum import SGD, Lion, Muon
+from lamina.optimizers.multiple import MultiOptimizer, OptimizerMap
 from lamina.optimizers.optimizer import Optimizer
 from lamina.optimizers.state import OptimizerState as OptimizerState
 from lamina.optimizers.wrappers import LossScaleOptimizer, OptaxOptimizer
 
 __all__ = [
     "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion",
-    "LossScaleOptimizer", "Muon", "Nadam", "Optimizer", "RMSprop", "ScheduleFreeAdamW",
-    "deserialize", "get", "schedules", "serialize",
+    "LossScaleOptimizer", "MultiOptimizer", "Muon", "Nadam", "Optimizer", "OptimizerMap", "RMSprop",
+    "ScheduleFreeAdamW", "deserialize", "get", "schedules", "serialize",
 ]  # fmt: skip
 
 _KNOWN: dict[str, Any] = {

@@ -57,7 +57,9 @@ class Optimizer(Stateful):
         ema_momentum: Weight of the old average in the new one.
         ema_overwrite_frequency: After how many steps parameters become their average, if ever.
         loss_scale_factor: What the loss was multiplied by, and gradients are divided by.
-        gradient_accumulation_steps: How many gradients are averaged before one step is made.
+        gradient_accumulation_steps: How many gradients are averaged before one step is made. Each
+            counts the same, however many samples masks and weights left of its batch; a loss with
+            ``reduction="sum"``, divided by what counts in all batches, weighs them by that.
         name: Name, also of the variables.
 
     The pure form, for arrays in any transformation::

@@ -168,6 +168,12 @@ class Stateful(Configurable):
         return [self._iterations, *rate, *self._added]
 
     @property
+    def _model_variables_moving_average(self) -> list[Variable]:
+        """The moving averages of the variables, in their order; none without ``use_ema``."""
+        pairs = zip(self._added, self._places, strict=True)
+        return [variable for variable, (name, _) in pairs if name == "average"]
+
+    @property
     def owned_variables(self) -> list[Variable]:
         """As ``variables``: the name by which the core finds them."""
         return self.variables

@@ -1,16 +1,19 @@
 """Optimizers around others: dynamic loss scaling, and any optax transformation."""
 
+import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import FileError, StateError
+from lamina.core.errors import ArgumentError, FileError, StateError
 from lamina.core.types import Array, Config
 from lamina.core.variable import Variable
-from lamina.optimizers.optimizer import Optimizer
+from lamina.optimizers.optimizer import OPTIONS, Optimizer
 from lamina.optimizers.state import Grads, OptimizerState, Slots
+
+_DEFAULTS = inspect.signature(Optimizer.__init__).parameters
 
 
 class LossScaleOptimizer(Optimizer):
@@ -34,7 +37,18 @@ class LossScaleOptimizer(Optimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        if not kwargs.pop("dynamic", True):
+            raise ArgumentError(
+                "A LossScaleOptimizer finds its scale by itself; dynamic=False is no more.",
+                fix="set `loss_scale_factor` on the `inner_optimizer` instead",
+            )
         super().__init__(0.0, name=name, **kwargs)
+        for option in OPTIONS:  # files of older versions name them all, at their defaults
+            if option != "name" and getattr(self, option) != _DEFAULTS[option].default:
+                raise ArgumentError(
+                    f"LossScaleOptimizer would not follow {option}={getattr(self, option)}.",
+                    fix=f"set `{option}` on the `inner_optimizer`",
+                )
         self.inner_optimizer = inner_optimizer
         self.initial_scale = initial_scale
         self.dynamic_growth_steps = dynamic_growth_steps

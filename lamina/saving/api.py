@@ -15,7 +15,7 @@ from lamina.core import registry
 from lamina.core.errors import ArgumentError, FileError, StateError
 from lamina.core.layer import Layer
 from lamina.core.types import CustomObjects
-from lamina.saving import archive, legacy_h5, shards, state
+from lamina.saving import archive, legacy_h5, orbax, shards, state
 from lamina.saving.configs import built, parsed
 from lamina.saving.hdf5 import Reader, Writer, reading
 from lamina.saving.refusing import refusal
@@ -100,6 +100,8 @@ def load_model(
             _check_exists(filepath)
         if str(filepath).endswith((".h5", ".hdf5")):
             return legacy_h5.load_model(Path(filepath), compile)
+        if not hasattr(filepath, "read") and orbax.is_checkpoint(filepath):
+            return orbax.load_model(filepath, compile)
         with archive.opened(filepath) as source:
             config = parsed(archive.text(source, archive.CONFIG), source.name)
             model = built(config, source.name, compile)
@@ -170,6 +172,8 @@ def load_weights(
     old = path.endswith((".h5", ".hdf5"))
     if by_name and (not old or path.endswith(".weights.h5")):
         raise ArgumentError("by_name is for `.h5` files whose layers have names.")
+    if orbax.is_checkpoint(path):
+        return orbax.load_weights(model, path)
     with _stored(path) as reader:
         if old and legacy_h5.is_legacy(reader):
             legacy_h5.load_weights(model, reader, skip_mismatch or by_name)

@@ -123,6 +123,8 @@ class Callback:
 class History(Callback):
     """What each epoch gave: ``history["loss"]`` is a list with a number for each epoch.
 
+    A notebook shows it as curves.
+
     Attributes:
         history: Lists by name of log.
         epoch: The numbers of the epochs, from 0.
@@ -133,15 +135,43 @@ class History(Callback):
     def __init__(self) -> None:
         self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
+        self._places: dict[str, list[int]] = {}
+        self._last = 0
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self.epoch = []
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.epoch.append(epoch)
+        self._last = max(epoch, self._last) + 1  # a second fit may count from 0 again
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+            self._places.setdefault(name, []).append(self._last)
         self.model.history = self
+
+    def plot(self, names: Iterable[str] | None = None, theme: str = "light") -> Any:
+        """The curves, a panel for each metric, with ``svg``, ``png()`` and ``save(path)``.
+
+        Args:
+            names: Metrics to draw; all when left out. Each is drawn with its validation.
+            theme: "light" or "dark".
+        """
+        curves = {
+            name: list(zip(self._places[name], values, strict=True))
+            for name, values in self.history.items()
+            if all(isinstance(value, (int, float)) for value in values) and name in self._places
+        }
+        return late("view.history.Chart")(curves, names, theme)
+
+    def _repr_svg_(self) -> str | None:
+        return self.plot().svg if self._places else None
+
+    def __repr__(self) -> str:
+        ends = ", ".join(f"{name} {values[0]:.4g} to {values[-1]:.4g}"
+                         for name, values in self.history.items()
+                         if isinstance(values[-1], float))  # fmt: skip
+        many = "" if self._last == 1 else "s"
+        return f"<History of {self._last} epoch{many}{ends and ': '}{ends}>"
 
 
 class CallbackList(Callback):

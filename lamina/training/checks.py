@@ -51,6 +51,8 @@ def examine(model: Any, data: Any, callbacks: Any) -> Findings:
     kept = [dict(vars(part)) for part in parts]
     try:
         prepare(model, "test", data.first())
+        for callback in callbacks:
+            callback.set_model(model)
         return _found(Seen(model, data, None, callbacks))
     except LaminaError as error:
         return Findings([Finding("does-not-fit", str(error), certain=True)])

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.errors import ArgumentError, StateError
@@ -108,14 +109,27 @@ class Runner:
         begin = getattr(callbacks, f"on_{kind}_batch_begin")
         for first, last, calls in self._spans(exact):
             begin(first)
+            outputs = []
             for call in calls:
                 self._run(*call)
+                outputs.append(self.logs)
+            if kind == "predict" and len(calls) > 1:
+                self.logs = jax.tree.map(lambda *some: jnp.concatenate(some), *outputs)
             self.exposed = self.exposed or (exact and callbacks.watched())
-            told = {"outputs": self.logs} if kind == "predict" else self.logs
-            callbacks.batch_end(kind, last, told)
+            callbacks.batch_end(kind, last, self._told(first) if exact else self.logs)
             yield self.logs
             if getattr(model, self.flag):
                 break
+
+    def _told(self, first: int) -> Any:
+        """The logs of a batch; of predicting its outputs, without the rows that filled it up."""
+        if self.kind != "predict":
+            return self.logs
+        data, outputs = self.data, self.logs
+        if isinstance(data, ArrayData) and self.program.facts.rowwise:
+            left = data.size - first * data.batch_size
+            outputs = jax.tree.map(lambda a: a[:left] if len(a) > left else a, outputs)
+        return {"outputs": outputs}
 
     def _run(self, function: Any, *args: Any) -> None:
         """Run a program on the variables' arrays and put the new ones in their place."""
@@ -138,7 +152,7 @@ class Runner:
         if isinstance(self.data, StreamData):
             yield from self._stream(self.data, group)
         elif self.kind == "predict":
-            yield from self._slices(self.data, exact)
+            yield from self._slices(self.data, group if exact else None)
         else:
             yield from self._loops(self.data, group if exact or group > 1 else None)
 
@@ -168,21 +182,28 @@ class Runner:
             if fixed is None:
                 self._adapt(started)
 
-    def _slices(self, data: ArrayData, exact: bool) -> Iterator[tuple[int, int, list[Any]]]:
-        """Programs of predicting: arrays in their order, several batches at once where they may."""
+    def _slices(self, data: ArrayData, group: int | None) -> Iterator[tuple[int, int, list[Any]]]:
+        """Programs of predicting: arrays in their order, several batches at once where they may.
+
+        With a ``group``, programs of a batch each, in groups of so many.
+        """
         steps, size, program = len(data.epoch()), data.batch_size, self.program
         width = 1
-        if steps > 1 and not exact:
+        if steps > 1 and group is None:
             width = program.width(read(self.variables), data.first(), steps)
-        step = 0
+        step = first = 0
+        calls: list[Any] = []
         while step < steps:
             count = width if steps - step > width // 2 else 1
             begin, end = step * size, (step + count) * size
             rows: Any = slice(begin, end)
             if end > data.size and program.facts.rowwise:
                 rows = np.arange(begin, end) % data.size
-            yield step, min(step + count, steps) - 1, [(program.single, data.take(rows))]
+            calls.append((program.single, data.take(rows)))
             step += count
+            if len(calls) == (group or 1) or step >= steps:
+                yield first, min(step, steps) - 1, calls
+                first, calls = step, []
 
     def _stream(self, data: StreamData, group: int) -> Iterator[tuple[int, int, list[Any]]]:
         step, calls = 0, []

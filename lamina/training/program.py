@@ -209,9 +209,11 @@ def _settings(optimizer: Any) -> tuple[Any, ...]:
     """What a step takes from the optimizer besides its variables: numbers, and a schedule."""
     plain = (bool, int, float, str, type(None))
     found = vars(optimizer).items() if optimizer is not None else ()
-    return tuple((name, value if isinstance(value, plain) else ByIdentity(value))
-                 for name, value in found
-                 if isinstance(value, plain) or callable(value))  # fmt: skip
+    inner = [getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "optimizers", ())]
+    own = ((name, value if isinstance(value, plain) else ByIdentity(value))
+           for name, value in found
+           if isinstance(value, plain) or callable(value))  # fmt: skip
+    return (*own, *(_settings(each) for each in inner if each is not None))
 
 
 def prepare(model: Any, kind: Kind, batch: Batch) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from lamina.core import binding
 from lamina.core.types import Array, Nest
-from lamina.training import loop, program
+from lamina.training import loop, program, trees
 from lamina.training import step as steps
 from lamina.training.state import TrainState, pairs, read, variables_of, write
 from lamina.training.step import Batch
@@ -24,6 +24,18 @@ class Stepping:
     def set_state(self, state: TrainState) -> None:
         """Make the variables of model, optimizer and metrics hold the arrays of ``state``."""
         write(variables_of(self), state)
+
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
+        """All variables as nested dicts by their paths, in four groups.
+
+        Args:
+            value_format: ``"backend_tensor"`` for JAX arrays, or ``"numpy_array"``.
+        """
+        return trees.nested(variables_of(self), value_format)
+
+    def set_state_tree(self, state_tree: dict[str, Any]) -> None:
+        """Set the variables that a tree like that of `get_state_tree` names; all or none."""
+        trees.assign(variables_of(self), state_tree)
 
     def step(self, state: TrainState, batch: Any) -> tuple[TrainState, dict[str, Array]]:
         """One step of training as a pure function: the one that `fit` runs.

@@ -12,30 +12,20 @@ from lamina.view.model_graph import Direction, ModelGraph
 
 if TYPE_CHECKING:
     from lamina.view.dot import Dot
+    from lamina.view.svg import Drawing
 
 # The drawing engine is imported when something is drawn, so that a summary does not wait for it.
 
 
-class Picture:
-    """A drawn model, as SVG text in ``svg``. As the last line of a notebook's cell it shows itself.
+class Shown:
+    """Something drawn, as SVG text in ``svg``; the last line of a notebook's cell shows it."""
 
-    >>> picture = Picture(ModelGraph("m"))
-    >>> picture
-    <Picture of 'm': 0 boxes>
-    >>> picture.svg.startswith("<svg")
-    True
-    """
+    dpi: float = 200
+    kinds = ("png", "svg")
 
-    def __init__(
-        self, graph: ModelGraph, direction: Direction = "TB", dpi: float = 200, theme: str = "light"
-    ) -> None:
-        from lamina.view.svg import draw
-
-        self.graph = graph
-        self.direction: Direction = direction
-        self.dpi = dpi
-        self._drawing = draw(graph, direction, theme)
-        self.svg = self._drawing.svg
+    def __init__(self, drawing: "Drawing") -> None:
+        self._drawing = drawing
+        self.svg = drawing.svg
 
     def png(self, dpi: float | None = None) -> bytes:
         """PNG bytes, at the resolution given or at the picture's own."""
@@ -47,18 +37,14 @@ class Picture:
         """Write a file in the format that its name ends with, whole or not at all.
 
         Raises:
-            ArgumentError: for another format than png, svg and dot.
+            ArgumentError: for a format that there is not.
             FileError: when the folder is missing or the file cannot be written.
         """
-        kind = _format(path)
-        if kind == "png":
-            return write_atomically(path, self.png())
-        text = self.svg
-        if kind == "dot":
-            from lamina.view.dot import Dot
+        kind = _format(path, self.kinds)
+        return write_atomically(path, self.png() if kind == "png" else self._text(kind).encode())
 
-            text = Dot(self.graph, self.direction, self.dpi).to_string()
-        return write_atomically(path, text.encode())
+    def _text(self, kind: str) -> str:
+        return self.svg
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         # A notebook keeps what is returned: the PNG only for a front end that asks for it.
@@ -69,6 +55,36 @@ class Picture:
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+
+class Picture(Shown):
+    """A drawn model, as SVG text in ``svg``; it can also be saved as DOT text.
+
+    >>> picture = Picture(ModelGraph("m"))
+    >>> picture
+    <Picture of 'm': 0 boxes>
+    >>> picture.svg.startswith("<svg")
+    True
+    """
+
+    kinds = ("png", "svg", "dot")
+
+    def __init__(
+        self, graph: ModelGraph, direction: Direction = "TB", dpi: float = 200, theme: str = "light"
+    ) -> None:
+        from lamina.view.svg import draw
+
+        super().__init__(draw(graph, direction, theme))
+        self.graph = graph
+        self.direction: Direction = direction
+        self.dpi = dpi
+
+    def _text(self, kind: str) -> str:
+        if kind != "dot":
+            return self.svg
+        from lamina.view.dot import Dot
+
+        return Dot(self.graph, self.direction, self.dpi).to_string()
 
     def __repr__(self) -> str:
         return f"<Picture of '{self.graph.name}': {len(self.graph.boxes)} boxes>"
@@ -155,15 +171,15 @@ def model_to_dot(
     return Dot(graph, direction, dpi, subgraph, splines)
 
 
-def _format(path: str | os.PathLike[str]) -> str:
+def _format(path: str | os.PathLike[str], kinds: tuple[str, ...] = Picture.kinds) -> str:
     suffix = Path(path).suffix
     kind = suffix[1:].lower() or "png"
-    if kind not in ("png", "svg", "dot"):
+    if kind not in kinds:
         raise ArgumentError(
             f"A picture cannot be written as {suffix!r}.",
             met=f"to_file={str(path)!r}",
             rule="the file's ending says the format",
-            fix="end it with .png, .svg or .dot",
+            fix=f"end it with .{', .'.join(kinds[:-1])} or .{kinds[-1]}",
         )
     return kind
 

@@ -99,12 +99,14 @@ def test_direction_of_metrics_and_missing_monitors():
     stop = callbacks.EarlyStopping("r2")
     made.fit(X, Y, epochs=3, callbacks=[stop], verbose=0)
     assert stop._direction() == "max"
-    with pytest.warns(UserWarning, match="'loss'.*monitor-missing"):
+    with pytest.raises(ArgumentError, match=r"'los' is better.*'loss'"):
         made.fit(X, Y, callbacks=[callbacks.EarlyStopping("los")], verbose=0)
+    with pytest.warns(UserWarning, match="'loss'.*monitor-missing"):
+        made.fit(X, Y, callbacks=[callbacks.EarlyStopping("los", mode="min")], verbose=0)
     with pytest.warns(UserWarning, match="validation_data or validation_split.*There are: loss"):
         made.fit(X, Y, epochs=2, callbacks=[callbacks.EarlyStopping(patience=1)], verbose=0)
-    with pytest.raises(ArgumentError, match="none of"):
-        callbacks.EarlyStopping(mode="best")
+    with pytest.warns(UserWarning, match="unknown-mode"):
+        assert callbacks.EarlyStopping(mode="best").mode == "auto"
 
 
 def test_learning_rates():

@@ -45,6 +45,10 @@ CASES = [
         {"gradient_accumulation_steps": 2, "use_ema": True, "weight_decay": 0.1, "clipnorm": 0.5},
         {"loss_scale_factor": 4.0},
     )),
+    *((name, {"weight_decay": 0.1, "global_clipnorm": 0.7, "use_ema": True, "ema_momentum": 0.7,
+              "ema_overwrite_frequency": 2, "gradient_accumulation_steps": 3})
+      for name in ("SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl",
+                   "Lamb", "Lion", "Muon", "Nadam", "RMSprop", "ScheduleFreeAdamW")),
 ]  # fmt: skip
 IDS = [f"{name}-{index}" for index, (name, _) in enumerate(CASES)]
 
@@ -209,6 +213,66 @@ def test_loss_scale():
     stored = optimizers.serialize(ours)
     assert optimizers.deserialize(stored).get_config() == ours.get_config()
     assert keras.optimizers.deserialize(stored).inner_optimizer.momentum == 0.9
+
+
+def several(module, variable, **options):
+    """A MultiOptimizer with three optimizers, one of them for no variable."""
+    choice = module.OptimizerMap(
+        module.SGD(0.1, momentum=0.9, name="sgd"),
+        {"v0": module.Adam(0.01, name="adam", use_ema=True, ema_overwrite_frequency=3)},
+    )
+    choice["v1|w.*"] = module.RMSprop(0.01, name="rms", weight_decay=0.1, clipnorm=0.5)
+    optimizer = module.MultiOptimizer(choice, name="all", **options)
+    variables = [variable(x, name=f"v{index}") for index, x in enumerate(START)]
+    optimizer.build(variables)
+    return optimizer, variables
+
+
+@pytest.mark.parametrize("options", [{}, {"loss_scale_factor": 4.0}])
+def test_several_optimizers(options):
+    ours, mine = several(optimizers, Variable, **options)
+    theirs, other = several(keras.optimizers, keras.Variable, **options)
+    paths = [[v.path for v in each.variables] for each in (ours, theirs)]
+    assert paths[0] == paths[1] and len(ours.optimizers) == len(theirs.optimizers) == 3
+    state, params = ours.init(START), [jnp.asarray(x) for x in START]
+    for grads in GRADS:
+        ours.apply(grads, mine)
+        params, state = jax.jit(ours.update)(grads, state, params)
+    keras_steps(theirs, other, GRADS)
+    close(mine, other)
+    close(params, other)
+    close(ours.variables, theirs.variables, atol=1e-4)
+    close(ours.unpack(state), theirs.variables, atol=1e-4)
+    assert float(ours.scale_loss(2.0)) == float(theirs.scale_loss(2.0))
+    store, back = {}, {}
+    theirs.save_own_variables(store)
+    ours.load_own_variables(store)
+    ours.save_own_variables(back)
+    assert list(store) == list(back)
+    close(store.values(), back.values())
+    ours.finalize_variable_values(mine)
+    theirs.finalize_variable_values(other)
+    close(mine, other)
+    stored, foreign = optimizers.serialize(ours), keras.optimizers.serialize(theirs)
+    assert json.loads(json.dumps(stored)) == json.loads(json.dumps(foreign))
+    again = optimizers.deserialize(foreign)
+    assert optimizers.serialize(again) == stored
+    assert keras.optimizers.deserialize(stored).get_config() == theirs.get_config()
+
+
+def test_weight_decay_left_out():
+    kinds = []
+    for module, variable in ((optimizers, Variable), (keras.optimizers, keras.Variable)):
+        optimizer = module.AdamW(0.1, weight_decay=0.5)
+        variables = [variable(x, name=f"v{index}") for index, x in enumerate(START)]
+        optimizer.exclude_from_weight_decay([variables[0]], ["2$"])
+        optimizer.build(variables)
+        kinds.append((optimizer, variables))
+    (ours, mine), (theirs, other) = kinds
+    for grads in GRADS:
+        ours.apply(grads, mine)
+    keras_steps(theirs, other, GRADS)
+    close(mine, other)
 
 
 def test_of_ones_own_as_in_keras():
