@@ -1,5 +1,6 @@
 """Callbacks: what can be told of the events of a run."""
 
+from lamina.callbacks.backup import BackupAndRestore
 from lamina.callbacks.monitoring import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from lamina.callbacks.simple import (
     CSVLogger,
@@ -10,7 +11,7 @@ from lamina.callbacks.simple import (
 from lamina.training import Callback, CallbackList, History, ProgbarLogger
 
 __all__ = [
-    "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
+    "BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
     "LearningRateScheduler", "ModelCheckpoint", "ProgbarLogger", "ReduceLROnPlateau",
     "TerminateOnNaN",
 ]  # fmt: skip

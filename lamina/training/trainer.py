@@ -1,5 +1,6 @@
 """`Trainer`: what a layer needs to be compiled, trained and asked; a mixin of one-line methods."""
 
+import os
 import warnings
 from typing import Any
 
@@ -16,7 +17,7 @@ from lamina.core.types import Array, Config, Nest
 from lamina.core.variable import read_all
 from lamina.metrics import Mean
 from lamina.training import loop
-from lamina.training.callback import History, to_numbers
+from lamina.training.callback import CallbackList, History, to_numbers
 from lamina.training.compiling import CompiledLoss, CompiledMetrics
 from lamina.training.data import source_of, split, validation_source
 from lamina.training.stepping import Stepping
@@ -40,9 +41,10 @@ class Training:
         self.given: dict[str, Any] = {}
         self.programs: dict[Any, Any] = {}
         self.found: Any = None
+        self.runner: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "programs": {}, "found": None}
+        return {**vars(self), "programs": {}, "found": None, "runner": None}
 
 
 def _kept(name: str, doc: str) -> Any:
@@ -274,6 +276,7 @@ class Trainer(Stepping):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: Any = 1,
+        resume: str | os.PathLike[str] | None = None,
     ) -> History:
         """Train the model for some passes over the data.
 
@@ -295,6 +298,8 @@ class Trainer(Stepping):
             validation_steps: Batches of a validation.
             validation_batch_size: Samples of a step of validation.
             validation_freq: Every how many epochs to validate, or a list of epochs from 1.
+            resume: A folder where the run is kept on the way. Started again after it was killed,
+                it goes on from there and ends as it would have; one that is finished returns.
 
         Returns:
             The `History`, whose ``history`` has a list of numbers for each log.
@@ -311,6 +316,13 @@ class Trainer(Stepping):
         if validation_data is not None:
             size = validation_batch_size or batch_size
             check = validation_source(validation_data, size, validation_steps)
+        if resume is not None:
+            keeper = registry.late("callbacks.backup.keeper")(resume)
+            if isinstance(callbacks, CallbackList):
+                callbacks.append(keeper)
+                keeper.set_model(self)
+            else:
+                callbacks = [callbacks, keeper]
         numbers = range(initial_epoch, min(epochs, settings.max_epochs or epochs))
         return loop.fit(self, data, check, callbacks, verbose, numbers, validation_freq)
 
