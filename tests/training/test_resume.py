@@ -207,7 +207,13 @@ def test_killed_twenty_times_ends_bit_identical(tmp_path):
     moments = random.Random(11)
 
     def start(name):
-        command = [sys.executable, "-c", SCRIPT, str(tmp_path / name), str(tmp_path / f"{name}.npz")]
+        command = [
+            sys.executable,
+            "-c",
+            SCRIPT,
+            str(tmp_path / name),
+            str(tmp_path / f"{name}.npz"),
+        ]
         return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
 
     with start("whole") as undisturbed:
