@@ -81,6 +81,7 @@ class BackupAndRestore(Callback):
         self._previous = self._path.with_name("previous.zip")
         self._writing: Future[None] | None = None
         self._kept: dict[str, Any] | None = None
+        self._runner: Any = None
         self._current_epoch = self._last_batch_seen = 0
 
     def uses_batches(self, kind: Kind) -> bool:
@@ -261,6 +262,7 @@ def _traits(model: Any, runner: Any) -> dict[str, Any]:
     loss = model.loss
     if not isinstance(loss, str):
         loss = getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
+    found["check_numerics"] = bool(runner.guard)
     found["loss"] = re.sub(r"_\d+", "", loss)
     for name, data in (("data", runner.data), ("validation data", runner.check)):
         found[f"kind of {name}"] = type(data).__name__

@@ -24,7 +24,8 @@ from lamina.callbacks import LambdaCallback, backup
 from training.test_resume import outcome, train
 
 backup.SECONDS = 0.0
-slow = LambdaCallback(on_epoch_begin=lambda epoch, logs: (print("on", flush=True), time.sleep(0.03)))
+said = lambda epoch, logs: (print("on", flush=True), time.sleep(0.03))
+slow = LambdaCallback(on_epoch_begin=said)
 np.savez(sys.argv[2], *outcome(*train([slow], resume=sys.argv[1], epochs=150)))
 """
 
@@ -103,19 +104,23 @@ def assert_same(first, second):
         assert a.dtype == b.dtype and a.tobytes() == b.tobytes()
 
 
-@pytest.mark.parametrize("schedule", [True, False], ids=["schedule", "plateau"])
-@pytest.mark.parametrize("stream", [False, True], ids=["arrays", "stream"])
-@pytest.mark.parametrize("at", [At(2), At(3, 7), At(0, 0), At(1, 12)], ids=str)
+@pytest.mark.parametrize(
+    ("at", "stream", "schedule"),
+    [
+        ((2, None), False, True), ((3, 7), False, False), ((0, 0), False, True),
+        ((2, None), True, False), ((3, 12), True, True),
+    ],
+)  # fmt: skip
 def test_interrupted_and_resumed_ends_bit_identical(tmp_path, at, stream, schedule, monkeypatch):
     monkeypatch.setattr(backup, "SECONDS", 0.0)
     given = {"stream": stream, "schedule": schedule}
     whole = outcome(*train(**given))
     with pytest.raises(Stop):
-        train([at], resume=tmp_path, **given)
+        train([At(*at)], resume=tmp_path, **given)
     assert_same(outcome(*train(resume=tmp_path, **given)), whole)
 
 
-@pytest.mark.parametrize("freq", ["epoch", 1, 5, 26])
+@pytest.mark.parametrize("freq", ["epoch", 1, 26])
 def test_the_callback_resumes_and_cleans_up(tmp_path, freq):
     whole = outcome(*train())
     folder = tmp_path / "run"
@@ -207,20 +212,13 @@ def test_killed_twenty_times_ends_bit_identical(tmp_path):
     moments = random.Random(11)
 
     def start(name):
-        command = [
-            sys.executable,
-            "-c",
-            SCRIPT,
-            str(tmp_path / name),
-            str(tmp_path / f"{name}.npz"),
-        ]
+        to = str(tmp_path / name)
+        command = [sys.executable, "-c", SCRIPT, to, f"{to}.npz"]
         return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
 
-    with start("whole") as undisturbed:
-        undisturbed.communicate(timeout=120)
-    assert undisturbed.returncode == 0
+    undisturbed = start("whole")
     kills = 0
-    for number in range(30):
+    for _ in range(30):
         with start("killed") as process:
             if kills < 20:
                 process.stdout.readline()  # the first epoch begins
@@ -230,7 +228,8 @@ def test_killed_twenty_times_ends_bit_identical(tmp_path):
             process.stdout.read()
         if process.returncode == 0:
             break
-    print(kills, "kills in", number + 1, "runs")
+    undisturbed.communicate(timeout=120)
+    assert undisturbed.returncode == 0
     assert kills >= 10 and process.returncode == 0
     results = [np.load(tmp_path / f"{name}.npz") for name in ("whole", "killed")]
     assert_same(*([each[key] for key in each.files] for each in results))
