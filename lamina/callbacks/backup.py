@@ -113,7 +113,7 @@ class BackupAndRestore(Callback):
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         self._last_batch_seen = batch
         self._seen += 1
-        if self.save_freq != "epoch" and self._seen >= self.save_freq:
+        if self.save_freq != "epoch" and self._seen >= int(self.save_freq):
             self._save(self._current_epoch, batch + 1)
 
     def observe(self, kind: Kind, batch: int, logs: Any) -> None:
