@@ -31,6 +31,8 @@ class Callback:
     """Whether code that we do not know runs in its events, which may keep arrays of the model."""
     expects_nan = False
     """Whether it looks after a loss that is NaN, so that nobody else needs to tell of it."""
+    comes_last = False
+    """Whether events are told to it after all others, so that it finds their work done."""
     _model: Any = None
 
     def set_params(self, params: dict[str, Any]) -> None:
@@ -199,6 +201,7 @@ class CallbackList(Callback):
         progress = late("training.progress.ProgbarLogger")
         if add_progbar and not any(isinstance(c, progress) for c in self.callbacks):
             self.callbacks.append(progress())
+        self._sort()
         if model is not None:
             self.set_model(model)
         self.set_params(params)
@@ -206,6 +209,10 @@ class CallbackList(Callback):
     def append(self, callback: Callback) -> None:
         """Add a callback at the end."""
         self.callbacks.append(callback)
+        self._sort()
+
+    def _sort(self) -> None:
+        self.callbacks.sort(key=lambda each: getattr(each, "comes_last", False))
 
     def set_params(self, params: dict[str, Any]) -> None:
         self.params = params

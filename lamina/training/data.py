@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import nest
-from lamina.core.errors import ArgumentError, DTypeError, ShapeError, describe_value
+from lamina.core.errors import ArgumentError, DTypeError, ShapeError, StateError, describe_value
 from lamina.core.random import creation_key
 from lamina.core.settings import settings
 from lamina.core.types import Nest
@@ -212,6 +212,17 @@ class ArrayData:
             warnings.warn(_ran_out(self.steps, len(taken)), stacklevel=4)
         return taken
 
+    def state(self) -> dict[str, Any]:
+        """What decides all epochs to come, as plain values and arrays."""
+        random = self._random and self._random.bit_generator.state
+        return {"random": random, "rows": self._rows}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was asked for."""
+        if self._random is not None:
+            self._random.bit_generator.state = state["random"]
+        self._rows = state["rows"]
+
     def ends_short(self) -> bool:
         """Whether the last batch of the epoch just given is short."""
         return bool(self.rest) and not len(self._rows)
@@ -263,6 +274,21 @@ class StreamData:
         self.steps = steps if steps is not None else operator.length_hint(source) or None
         self._iterator: Iterator[Any] | None = None
         self._peeked: Batch | None = None
+        self._taken = 0
+
+    def state(self) -> dict[str, Any]:
+        """How many batches of the present pass were given."""
+        return {"taken": self._taken - (self._peeked is not None)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Skip as many batches as `state` says: the source has to give the same ones again."""
+        for number in range(self.state()["taken"], state["taken"]):
+            batch, self._peeked = self._peeked or self._next(), None
+            if batch is None:
+                raise StateError(
+                    f"The data ended after {number} batches.",
+                    rule=f"the run goes on behind {state['taken']} batches of the same data",
+                )
 
     def first(self) -> Batch:
         """The next batch, which stays the next one."""
@@ -281,8 +307,9 @@ class StreamData:
         try:
             item = next(self._iterator)
         except StopIteration:
-            self._iterator = None
+            self._iterator, self._taken = None, 0
             return None
+        self._taken += 1
         batch = Batch.of(item if isinstance(item, (tuple, list)) else (item,))
         x, y = to_arrays(batch.x, "x"), to_arrays(batch.y, "y")
         weight = weighted(y, to_arrays(batch.weight, "sample_weight"), self.class_weight)

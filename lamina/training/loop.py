@@ -7,6 +7,7 @@ looks (a callback, a generator, an exception handler) sees the last whole step.
 
 import contextlib
 import functools
+import itertools
 import signal
 import threading
 import time
@@ -99,6 +100,10 @@ class Runner:
         self.exposed = True
         self._pending: Any = None
         self.guard = guard
+        self.start = 0
+        self.epochs = range(0)
+        self.callbacks: Any = None
+        self.check: Source | None = None
 
     def epoch(self, callbacks: CallbackList) -> Iterator[Any]:
         """Run an epoch; yields what each program gave: logs, or outputs of a batch."""
@@ -165,7 +170,7 @@ class Runner:
         looped = len(rows) - (short and not padded)
         if arrays is None or program.eager or self.guard:
             looped = 0
-        step = 0
+        step, self.start = self.start, 0
         while step < len(rows):
             end = min(step + (fixed or self.chunk), len(rows))
             inside = range(step, max(step, min(end, looped)))
@@ -206,8 +211,8 @@ class Runner:
                 first, calls = step, []
 
     def _stream(self, data: StreamData, group: int) -> Iterator[tuple[int, int, list[Any]]]:
-        step, calls = 0, []
-        for batch in data.epoch():
+        (step, self.start), calls = (self.start, 0), []
+        for batch in itertools.islice(data.epoch(), step, None):
             calls.append((self.program.single, batch))
             if len(calls) == group:
                 yield step, step + group - 1, calls
@@ -247,14 +252,16 @@ def fit(
         callbacks = callback_list(model, callbacks, True, verbose, epochs.stop, data.steps)
         model.stop_training = False
         before_training(model, data, check, callbacks)
+        runner.epochs, runner.callbacks, runner.check = epochs, callbacks, check
+        model._training.runner = runner
         callbacks.on_train_begin()
         logs: dict[str, float] = {}
         told = False
         try:
-            for epoch in epochs:
+            for epoch in runner.epochs:  # a callback that resumes a run has set these
                 model.reset_metrics()
-                callbacks.on_epoch_begin(epoch)
                 runner.logs = None
+                callbacks.on_epoch_begin(epoch)
                 for _ in runner.epoch(callbacks):
                     pass
                 if runner.logs is None:
@@ -269,6 +276,7 @@ def fit(
                 if model.stop_training:
                     break
         finally:
+            model._training.runner = None
             if epochs:
                 model.optimizer.finalize_variable_values(model.trainable_variables)
         callbacks.on_train_end(logs)

@@ -1,5 +1,6 @@
 """`Trainer`: what a layer needs to be compiled, trained and asked; a mixin of one-line methods."""
 
+import os
 import warnings
 from typing import Any
 
@@ -42,9 +43,10 @@ class Training:
         self.given: dict[str, Any] = {}
         self.programs: dict[Any, Any] = {}
         self.found: Any = None
+        self.runner: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "programs": {}, "found": None}
+        return {**vars(self), "programs": {}, "found": None, "runner": None}
 
 
 def _kept(name: str, doc: str) -> Any:
@@ -288,6 +290,7 @@ class Trainer(Stepping):
         validation_batch_size: int | None = None,
         validation_freq: Any = 1,
         check_numerics: bool = False,
+        resume: str | os.PathLike[str] | None = None,
     ) -> History:
         """Train the model for some passes over the data.
 
@@ -311,6 +314,8 @@ class Trainer(Stepping):
             validation_freq: Every how many epochs to validate, or a list of epochs from 1.
             check_numerics: Whether to end with an error at the first batch that gives NaN or inf,
                 saying in which layer, gradient or update; the weights stay those before it.
+            resume: A folder where the run is kept on the way. Started again after it was killed,
+                it goes on from there and ends as it would have; one that is finished returns.
 
         Returns:
             The `History`, whose ``history`` has a list of numbers for each log.
@@ -327,6 +332,13 @@ class Trainer(Stepping):
         if validation_data is not None:
             size = validation_batch_size or batch_size
             check = validation_source(validation_data, size, validation_steps)
+        if resume is not None:
+            keeper = registry.late("callbacks.backup.keeper")(resume)
+            if isinstance(callbacks, CallbackList):
+                callbacks.append(keeper)
+                keeper.set_model(self)
+            else:
+                callbacks = [callbacks, keeper]
         numbers = range(initial_epoch, min(epochs, settings.max_epochs or epochs))
         given = (verbose, numbers, validation_freq, check_numerics)
         return loop.fit(self, data, check, callbacks, *given)
