@@ -216,15 +216,16 @@ def weighted(y: Nest, weight: Nest, class_weight: Any, names: list[str] | None =
     """
     if not class_weight:
         return weight
-    several = isinstance(class_weight, (list, tuple)) or all(
+    listed = isinstance(class_weight, (list, tuple))
+    several = listed or all(
         isinstance(each, dict) or each is None for each in class_weight.values()
     )
     if several and nest.is_nested(y):
         keys = list(y) if isinstance(y, dict) else list(range(len(y)))
         known = keys if isinstance(y, dict) else names or []
         chosen = dict(zip(known or keys, keys, strict=False))
-        given = class_weight if isinstance(class_weight, dict) else dict(enumerate(class_weight))
-        if not isinstance(class_weight, dict):
+        given = dict(enumerate(class_weight)) if listed else class_weight
+        if listed:
             if len(class_weight) != len(keys):
                 raise ArgumentError(f"class_weight has {len(class_weight)} parts, y {len(keys)}.")
             chosen = dict(enumerate(keys))
@@ -239,8 +240,10 @@ def weighted(y: Nest, weight: Nest, class_weight: Any, names: list[str] | None =
         rows = len(nest.flatten(y)[0])
         parts = {k: np.ones(rows, settings.floatx) if w is None else w for k, w in parts.items()}
         return parts if isinstance(y, dict) else list(parts.values())
-    if several and isinstance(class_weight, dict) and len(class_weight) == 1:
-        class_weight = next(iter(class_weight.values()))
+    if several and len(class_weight) == 1:
+        class_weight = class_weight[0] if listed else next(iter(class_weight.values()))
+    if isinstance(class_weight, (list, tuple)):
+        raise ArgumentError(f"class_weight has {len(class_weight)} parts, y is one array.")
     by_class = class_weights(y, class_weight)
     if weight is None:
         return by_class

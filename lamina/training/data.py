@@ -160,7 +160,7 @@ def source_of(
 
 def is_count(value: Any) -> bool:
     """Whether a value is a number of things: an integer above 0."""
-    return isinstance(value, (int, np.integer)) and value >= 1 and value is not True
+    return isinstance(value, (int, np.integer)) and bool(value >= 1) and value is not True
 
 
 def _is_batches(x: Any) -> bool:

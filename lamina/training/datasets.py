@@ -145,9 +145,7 @@ class Workers:
         self.folder: Any = None
         self.path = self.digest = ""
         if processes:
-            context = multiprocessing.get_context(
-                multiprocessing.get_start_method(allow_none=True) or "spawn"
-            )
+            context = multiprocessing.get_context("spawn")  # JAX has threads: no fork
             self.folder = tempfile.TemporaryDirectory()
             self.pool: Executor = ProcessPoolExecutor(count, context, initializer=_undisturbed)
         else:
@@ -256,16 +254,21 @@ def timeseries_dataset_from_array(
     seed: int | None = None,
     start_index: int | None = None,
     end_index: int | None = None,
+    format: str = "tf",
 ) -> Windows:
     """Windows of a series, in batches.
 
     Window ``i`` holds the steps ``i * sequence_stride + k * sampling_rate`` for ``k`` from 0 to
     ``sequence_length - 1``; its target, if there are some, is that of its first step.
 
+    ``format`` is read and has no effect: batches are NumPy arrays.
+
     >>> found = timeseries_dataset_from_array(np.arange(6), None, 3, batch_size=2)
     >>> [batch.tolist() for batch in found]
     [[[0, 1, 2], [1, 2, 3]], [[2, 3, 4], [3, 4, 5]]]
     """
+    if format not in ("tf", "grain"):
+        raise ArgumentError('format should be either "tf" or "grain".', met=f"format={format!r}")
     size, begin = len(data), start_index or 0
     end = size if end_index is None else end_index
     for name, value in (("sampling_rate", sampling_rate), ("sequence_stride", sequence_stride),
@@ -320,9 +323,12 @@ def split_dataset(
     if not isinstance(dataset, (list, tuple, dict)) and not hasattr(dataset, "shape"):
         if not hasattr(dataset, "__iter__") and not hasattr(dataset, "__getitem__"):
             raise DTypeError(f"dataset is no data: {describe_value(dataset)}.")
-        batched = getattr(dataset, "batch_size", isinstance(dataset, PyDataset)) not in (None, 0)
-        batched = batched and getattr(dataset, "batch_size", 1) is not False
-        items = [jax.tree.map(np.asarray, item) for item in dataset]
+        batched = bool(getattr(dataset, "batch_size", isinstance(dataset, PyDataset)))
+        listed = hasattr(dataset, "__len__") and not hasattr(dataset, "__iter__")
+        source = (dataset[i] for i in range(len(dataset))) if listed else dataset
+        items = [jax.tree.map(np.asarray, item) for item in source]
+        if not items:
+            raise ArgumentError("The dataset is empty.")
         join: Any = np.concatenate if batched else np.stack
         dataset = jax.tree.map(lambda *some: join(some), *items)
         size_of_batch = len(jax.tree.leaves(items[0])[0]) if batched else None

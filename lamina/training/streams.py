@@ -52,7 +52,8 @@ class Reader:
         self.results: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.room = threading.Semaphore(AHEAD)
         self.stopped = False
-        device = jax.config.jax_default_device  # known to this thread alone, as scopes are
+        config: Any = jax.config
+        device = config.jax_default_device  # known to the thread it was set in, as scopes are
         run = contextvars.copy_context().run
         self.thread = threading.Thread(target=run, args=(self._work, device), daemon=True)
         self.thread.start()
@@ -144,10 +145,12 @@ class StreamData:
         return batch
 
     def _next(self) -> Batch | None:
-        if self._iterator is None:
-            self._iterator, self._seen = self._start(), 0
+        iterator = self._iterator
+        if iterator is None:
+            self._iterator = iterator = self._start()
+            self._seen = 0
         try:
-            item = next(self._iterator)
+            item = next(iterator)
         except StopIteration:
             self._iterator = None
             return None
