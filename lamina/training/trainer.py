@@ -16,9 +16,11 @@ from lamina.core.types import Array, Config, Nest
 from lamina.core.variable import read_all
 from lamina.metrics import Mean
 from lamina.training import loop
-from lamina.training.callback import History, to_numbers
+from lamina.training.callback import CallbackList, History, to_numbers
+from lamina.training.checks import examine
 from lamina.training.compiling import CompiledLoss, CompiledMetrics
 from lamina.training.data import source_of, split, validation_source
+from lamina.training.seen import Findings
 from lamina.training.stepping import Stepping
 
 
@@ -253,6 +255,17 @@ class Trainer(Stepping):
             )
         return sum(parts[1:], parts[0]) if parts else jnp.zeros(())
 
+    def check(
+        self, x: Any, y: Any = None, sample_weight: Any = None, callbacks: Any = None
+    ) -> Findings:
+        """What is certainly or probably wrong with training on this data, without training.
+
+        Arguments as those of `fit`, which makes the same checks before its first step.
+        """
+        loop.need_compiled(self, "check")
+        data = source_of(x, y, sample_weight)
+        return examine(self, data, CallbackList(callbacks, model=self).callbacks)
+
     # --- running --------------------------------------------------------------------------------
 
     @folded
@@ -274,6 +287,7 @@ class Trainer(Stepping):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: Any = 1,
+        check_numerics: bool = False,
     ) -> History:
         """Train the model for some passes over the data.
 
@@ -297,6 +311,8 @@ class Trainer(Stepping):
             validation_steps: Batches of a validation.
             validation_batch_size: Samples of a step of validation.
             validation_freq: Every how many epochs to validate, or a list of epochs from 1.
+            check_numerics: Whether to end with an error at the first batch that gives NaN or inf,
+                saying in which layer, gradient or update; the weights stay those before it.
 
         Returns:
             The `History`, whose ``history`` has a list of numbers for each log.
@@ -316,7 +332,8 @@ class Trainer(Stepping):
             size = validation_batch_size or batch_size
             check = validation_source(validation_data, size, validation_steps)
         numbers = range(initial_epoch, min(epochs, settings.max_epochs or epochs))
-        return loop.fit(self, data, check, callbacks, verbose, numbers, validation_freq)
+        given = (verbose, numbers, validation_freq, check_numerics)
+        return loop.fit(self, data, check, callbacks, *given)
 
     @folded
     def evaluate(
