@@ -1,5 +1,6 @@
 """What users give as data, as arrays: numbers, frames, tensors of others, files on disk."""
 
+import math
 from typing import Any
 
 import jax
@@ -27,7 +28,7 @@ class Rows:
     def __init__(self, source: Any, begin: int = 0, size: int | None = None) -> None:
         self.source, self.begin = source, begin
         self.shape = (source.shape[0] - begin if size is None else size, *source.shape[1:])
-        self.ndim = len(self.shape)
+        self.ndim, self.size = len(self.shape), math.prod(self.shape)
         floats = jnp.issubdtype(source.dtype, jnp.floating)
         self.dtype = np.dtype(settings.floatx if floats else source.dtype)
 
