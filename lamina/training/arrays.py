@@ -36,6 +36,9 @@ class Rows:
         """Some of the rows, not read yet."""
         return Rows(self.source, self.begin + begin, end - begin)
 
+    def __len__(self) -> int:
+        return self.shape[0]
+
     def __getitem__(self, rows: Any) -> np.ndarray:
         numbers = np.arange(self.shape[0])[rows] + self.begin
         unique, places = np.unique(numbers, return_inverse=True)

@@ -144,7 +144,8 @@ def source_of(
         length_of({"x": arrays, "y": targets, "sample_weight": weight})
         batch = Batch(arrays, targets, weighted(targets, weight, class_weight, names))
         data = ArrayData(batch, batch_size, shuffle, steps)
-        data.class_weight = class_weight
+        nested = isinstance(targets, (dict, list, tuple))
+        data.class_weight = None if nested else class_weight
         return data
     for name, given in (("y", y), ("sample_weight", sample_weight)):
         if given is not None:
