@@ -17,14 +17,23 @@ from lamina.core.settings import (
 )
 from lamina.core.symbolic import is_symbolic as is_keras_tensor
 from lamina.preprocessing.arrays import normalize, pad_sequences, to_categorical
+from lamina.training.datasets import (
+    PyDataset,
+    pack_x_y_sample_weight,
+    split_dataset,
+    timeseries_dataset_from_array,
+    unpack_x_y_sample_weight,
+)
+from lamina.training.datasets import PyDataset as Sequence
 from lamina.training.progress import Progbar
 from lamina.view.plot import model_to_dot, plot_model
 
 __all__ = [
-    "CustomObjectScope", "Progbar", "clear_session", "custom_object_scope",
+    "CustomObjectScope", "Progbar", "PyDataset", "Sequence", "clear_session", "custom_object_scope",
     "deserialize_keras_object", "disable_interactive_logging", "enable_interactive_logging",
     "get_custom_objects", "get_registered_name", "get_registered_object",
     "is_interactive_logging_enabled", "is_keras_tensor", "model_to_dot", "normalize",
-    "pad_sequences", "plot_model", "register_keras_serializable", "serialize_keras_object",
-    "set_random_seed", "standardize_dtype", "to_categorical",
+    "pack_x_y_sample_weight", "pad_sequences", "plot_model", "register_keras_serializable",
+    "serialize_keras_object", "set_random_seed", "split_dataset", "standardize_dtype",
+    "timeseries_dataset_from_array", "to_categorical", "unpack_x_y_sample_weight",
 ]  # fmt: skip

@@ -18,15 +18,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core import nest
 from lamina.core.errors import ArgumentError, StateError
 from lamina.core.types import Nest
+from lamina.training.arrays import to_arrays
 from lamina.training.callback import CallbackList, History, Kind, to_numbers
 from lamina.training.checks import before_training, nan_hint
-from lamina.training.data import PARTS, ArrayData, StreamData, source_of, to_arrays
+from lamina.training.data import PARTS, ArrayData, source_of
 from lamina.training.numerics import Guard
 from lamina.training.program import prepare, program_for
 from lamina.training.state import TrainState, own_copies, read, variables_of
 from lamina.training.step import Batch
+from lamina.training.streams import StreamData
 
 AHEAD = 2
 """Programs of predicting that may be under way before outputs are fetched."""
@@ -66,8 +69,11 @@ class Gate:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[Gate]:
-    """Route Ctrl-C through a gate inside the block, where that is ours to do."""
+def interruptible(*sources: Source | None) -> Iterator[Gate]:
+    """Route Ctrl-C through a gate inside the block, where that is ours to do.
+
+    Threads and workers of the sources end with the block.
+    """
     gate, default = Gate(), signal.default_int_handler
     main = threading.current_thread() is threading.main_thread()
     ours = main and signal.getsignal(signal.SIGINT) is default
@@ -78,6 +84,9 @@ def interruptible() -> Iterator[Gate]:
     finally:
         if ours:
             signal.signal(signal.SIGINT, default)
+        for source in sources:
+            if isinstance(source, StreamData):
+                source.close()
 
 
 class Runner:
@@ -92,11 +101,11 @@ class Runner:
         prepare(model, kind, first)
         self.variables = variables_of(model, kind)
         self.program = program_for(model, kind)
-        short = isinstance(data, ArrayData) and bool(data.rest)
+        short = isinstance(data, StreamData) or bool(data.rest)
         self.program.examine(read(self.variables), first, short)
         self.flag = FLAGS[kind]
         self.logs: Any = {}
-        self.chunk = 1
+        self.chunk, self.rows = 1, 0
         self.exposed = True
         self._pending: Any = None
         self.guard = guard
@@ -155,7 +164,7 @@ class Runner:
         given = self.model.steps_per_execution
         group = 1 if given == "auto" else given
         if isinstance(self.data, StreamData):
-            yield from self._stream(self.data, group)
+            yield from self._stream(self.data, 1 if self.kind == "predict" else group)
         elif self.kind == "predict":
             yield from self._slices(self.data, group if exact else None)
         else:
@@ -213,12 +222,32 @@ class Runner:
     def _stream(self, data: StreamData, group: int) -> Iterator[tuple[int, int, list[Any]]]:
         (step, self.start), calls = (self.start, 0), []
         for batch in itertools.islice(data.epoch(), step, None):
-            calls.append((self.program.single, batch))
+            calls.append(self._filled(batch))
             if len(calls) == group:
                 yield step, step + group - 1, calls
                 step, calls = step + group, []
         if calls:
             yield step, step + len(calls) - 1, calls
+
+    def _filled(self, batch: Batch) -> tuple[Any, Batch]:
+        """A call for a batch of a stream: a smaller one than before has rows that do not count."""
+        program, size = self.program, nest.flatten(batch.x)[0].shape[0]
+        self.rows = max(self.rows, size)
+        if not program.facts.rowwise:
+            return program.single, batch
+        if size < self.rows:
+            places = np.arange(self.rows) % size
+            batch = jax.tree.map(lambda a: a[places], batch)
+        if self.kind != "predict":
+            return program.single, batch._replace(real=np.arange(self.rows) < size)
+        if size == self.rows:
+            return program.single, batch
+
+        def cut(state: TrainState, batch: Batch) -> tuple[TrainState, Any]:
+            state, outputs = program.single(state, batch)
+            return state, jax.tree.map(lambda a: a[:size], outputs)
+
+        return cut, batch
 
     def _adapt(self, started: float) -> None:
         """Wait for the program before the last one, and let its time say how many steps to take."""
@@ -245,7 +274,7 @@ def fit(
     check_numerics: bool = False,
 ) -> History:
     """Train a compiled layer on ``data``, validating it on ``check``; see `Trainer.fit`."""
-    with interruptible() as gate:
+    with interruptible(data, check) as gate:
         guard = Guard(model) if check_numerics else None
         runner = Runner(model, "train", data, gate, guard)
         validator = None if check is None else Runner(model, "test", check, gate)
@@ -298,14 +327,14 @@ def test(runner: Runner, callbacks: CallbackList) -> dict[str, Any]:
 
 def evaluate(model: Any, data: Source, callbacks: Any, verbose: Any) -> dict[str, Any]:
     """Loss and metrics over data; see `Trainer.evaluate`."""
-    with interruptible() as gate:
+    with interruptible(data) as gate:
         runner = Runner(model, "test", data, gate)
         return test(runner, callback_list(model, callbacks, False, verbose, 1, data.steps))
 
 
 def predict(model: Any, data: Source, callbacks: Any, verbose: Any) -> Nest:
     """The outputs for data, as NumPy arrays; see `Trainer.predict`."""
-    with interruptible() as gate:
+    with interruptible(data) as gate:
         runner = Runner(model, "predict", data, gate)
         callbacks = callback_list(model, callbacks, False, verbose, 1, data.steps)
         model.stop_predicting = False
@@ -338,7 +367,7 @@ def on_batch(
         need_compiled(model, f"{kind}_on_batch")
         model.reset_metrics()
     data: Source = source_of(x, y, sample_weight, 1 << 30, class_weight=class_weight)
-    with interruptible() as gate:
+    with interruptible(data) as gate:
         runner = Runner(model, kind, data, gate)
         runner._run(runner.program.pure, data.first())
     return runner.logs

@@ -169,7 +169,7 @@ def _sampled(part: Nest, name: str) -> Nest:
     if part is None:
         return None
     stride = max(1, min(part.size // NUMBERS, len(part) // 64))
-    on_host = not isinstance(part, jax.Array) or jax.default_backend() == "cpu"
+    on_host = isinstance(part, jax.Array) and jax.default_backend() == "cpu"
     return Sample(
         name, np.asarray(part)[::stride] if on_host else np.asarray(part[::stride]), stride
     )

@@ -296,7 +296,7 @@ class Trainer(Stepping):
 
         Args:
             x: Inputs: an array, a nest of arrays, a data frame, or an iterable of batches
-                ``(x, y)`` or ``(x, y, sample_weight)``.
+                ``(x, y)`` or ``(x, y, sample_weight)``: a generator, a `PyDataset`, a loader.
             y: Targets, with as many samples as ``x``; None when ``x`` yields batches.
             batch_size: Samples of a step; 32 when left out.
             epochs: The number of the epoch to stop before, counted from 0.
@@ -304,8 +304,10 @@ class Trainer(Stepping):
             callbacks: A callback or a list of them.
             validation_split: The share of samples, taken from the end, to validate with.
             validation_data: ``(x, y)``, ``(x, y, sample_weight)``, or an iterable of batches.
-            shuffle: Whether arrays come in a new order each epoch; "batch" shuffles batches.
-            class_weight: What samples of a class weigh, by class number.
+            shuffle: Whether arrays come in a new order each epoch; "batch" shuffles batches. A
+                `PyDataset` has its batches shuffled; other iterables keep their own order.
+            class_weight: What samples of a class weigh, by class number; for several outputs such
+                dicts by name of output, or in a list.
             sample_weight: What each sample weighs.
             initial_epoch: The number of the first epoch.
             steps_per_epoch: Batches of an epoch; all there are when left out.
@@ -327,7 +329,9 @@ class Trainer(Stepping):
         if validation_split and validation_data is None:
             parts = (x, y, sample_weight)
             (x, y, sample_weight), validation_data = split(parts, validation_split)
-        data = source_of(x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch)
+        names = self.compiled_loss and self.compiled_loss.names
+        given = (batch_size, shuffle, class_weight, steps_per_epoch, names)
+        data = source_of(x, y, sample_weight, *given)
         check = None
         if validation_data is not None:
             size = validation_batch_size or batch_size
