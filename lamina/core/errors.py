@@ -9,6 +9,7 @@
     ├── NotDefinedError (NotImplementedError)  a method that a subclass has to define
     ├── StateError (RuntimeError)      something was asked for in the wrong order
     │   └── UndescribedError (AttributeError)  symbolic inputs or outputs that are not known yet
+    ├── OutOfMemoryError (MemoryError, RuntimeError)  the device has no room for a step
     ├── LeakError (RuntimeError)       a traced value would have escaped from its transformation
     └── FileError (ValueError)         a file that is damaged, refused, or not for this model
 
@@ -71,6 +72,10 @@ class StateError(LaminaError, RuntimeError):
 
 class UndescribedError(StateError, AttributeError):
     """Symbolic inputs or outputs that are not known yet; to ``hasattr``, there are none."""
+
+
+class OutOfMemoryError(LaminaError, MemoryError, RuntimeError):
+    """The device has no room for a step."""
 
 
 class LeakError(LaminaError, RuntimeError):

@@ -67,6 +67,7 @@ class Program:
 
     def __init__(self, model: Any, kind: Kind) -> None:
         self.kind = kind
+        self.key: Any = None
         self.facts = Facts()
         self.eager = model.run_eagerly or model.jit_compile is False
         own = overridden(model, f"{kind}_step")
@@ -200,6 +201,7 @@ def program_for(model: Any, kind: Kind) -> Program:
     key = (kind, structure(model).key, settings, model.run_eagerly, model.jit_compile)
     program = programs.pop(key, None) or Program(model, kind)
     programs[key] = program
+    program.key = key
     while len(programs) > PROGRAMS_KEPT:
         programs.pop(next(iter(programs)))
     return program
