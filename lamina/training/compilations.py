@@ -31,7 +31,9 @@ def note(model: Any, program: Any, form: str, data: Any) -> None:
     arrays = jax.tree.leaves(data)
     shapes = tuple((tuple(a.shape), str(a.dtype)) for a in arrays)
     before = next((c for c in reversed(found) if c[0].kind == program.kind), None)
-    cause = "first" if before is None else _cause(*before, program, form, shapes)
+    cause = "first"
+    if before is not None:
+        cause = _cause(before[0], before[1], program, form, shapes)
     found.append((Compilation(program.kind, form, shapes, cause), program.key))
     del found[:-KEPT]
     same = {c.shapes for c, key in found if c.kind == program.kind and key == program.key}

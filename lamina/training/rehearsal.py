@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.core import nest
+from lamina.core.fingerprint import structure
 from lamina.core.settings import settings
 from lamina.training import loop
 from lamina.training.callback import Callback, CallbackList, History, Kind
@@ -27,14 +28,14 @@ def preserved(model: Any, draws: int, sources: dict[Kind, Any]) -> Iterator[None
 
     Args:
         model: The model, which is built for the sources first.
-        draws: How many keys were drawn before the sources were made. What building draws stays
-            drawn, so that no later layer begins with the same weights.
+        draws: How many keys were drawn before the sources were made. What building the
+            layers draws stays drawn, so that no later layer begins with the same weights.
         sources: The source of data of each kind of step.
     """
-    taken = settings.draws
+    built = structure(model).built
     for kind, source in sources.items():
         prepare(model, kind, source.first())
-    draws = draws if settings.draws == taken else settings.draws
+    draws = draws if built else settings.draws
     variables = variables_of(model)
     arrays, kept = pairs(variables, read(variables)), model._training
     history, found = kept.history, list(kept.compilations)
@@ -67,7 +68,9 @@ def rehearse(
     Returns:
         A `History` with the logs of the batch.
     """
-    sources: dict[Kind, Any] = {"train": data} | ({} if check is None else {"test": check})
+    sources: dict[Kind, Any] = {"train": data}
+    if check is not None:
+        sources["test"] = check
     if isinstance(callbacks, CallbackList):
         callbacks = callbacks.callbacks
     with preserved(model, draws, sources), tempfile.TemporaryDirectory() as folder:
