@@ -20,7 +20,7 @@ import numpy as np
 from lamina.ops.fast.convolution import convolve
 
 Case = tuple[tuple[int, ...], tuple[int, ...], int, int]
-CASES: dict[str, Case] = {  # shapes of input and kernel, stride, groups
+CASES: dict[str, Case] = {  # shapes of input and kernel, stride, groups; padded unless said
     "depthwise 3x3": ((32, 48, 48, 32), (3, 3, 1, 32), 1, 32),
     "depthwise 3x3, stride 2": ((16, 56, 56, 64), (3, 3, 1, 64), 2, 64),
     "1x1, 128": ((32, 28, 28, 128), (1, 1, 128, 128), 1, 1),
@@ -28,6 +28,8 @@ CASES: dict[str, Case] = {  # shapes of input and kernel, stride, groups
     "3x3, 1 to 32": ((64, 28, 28, 1), (3, 3, 1, 32), 1, 1),
     "3x3, 32 to 64": ((64, 13, 13, 32), (3, 3, 32, 64), 1, 1),
     "3x3, 64": ((64, 16, 16, 64), (3, 3, 64, 64), 1, 1),
+    "3x3, 32 to 64, unpadded": ((64, 28, 28, 32), (3, 3, 32, 64), 1, 1),
+    "5x5, 32, unpadded": ((32, 32, 32, 32), (5, 5, 32, 32), 1, 1),
     "3x3, 64 to 128, stride 2": ((32, 28, 28, 64), (3, 3, 64, 128), 2, 1),
 }
 
@@ -40,20 +42,22 @@ def plain(x: Any, kernel: Any, strides: Any, padding: str, dilation: Any, groups
     )  # fmt: skip
 
 
-def forward(conv: Callable[..., Any], stride: int, groups: int) -> Callable[..., Any]:
+def forward(conv: Callable[..., Any], stride: int, groups: int, padding: str) -> Callable[..., Any]:
     """The convolution alone."""
-    return lambda x, kernel: conv(x, kernel, (stride,) * 2, "SAME", (1, 1), groups)
+    return lambda x, kernel: conv(x, kernel, (stride,) * 2, padding, (1, 1), groups)
 
 
-def backward(conv: Callable[..., Any], stride: int, groups: int) -> Callable[..., Any]:
+def backward(
+    conv: Callable[..., Any], stride: int, groups: int, padding: str
+) -> Callable[..., Any]:
     """The gradients by input and kernel of half the sum of squares."""
-    one = forward(conv, stride, groups)
+    one = forward(conv, stride, groups, padding)
     return jax.grad(lambda x, kernel: 0.5 * jnp.sum(jnp.square(one(x, kernel))), (0, 1))
 
 
-def looped(conv: Callable[..., Any], stride: int, groups: int) -> Callable[..., Any]:
+def looped(conv: Callable[..., Any], stride: int, groups: int, padding: str) -> Callable[..., Any]:
     """Four steps down the gradient by the kernel."""
-    one = backward(conv, stride, groups)
+    one = backward(conv, stride, groups, padding)
 
     def run(x: Any, kernel: Any) -> Any:
         return jax.lax.scan(lambda k, _: (k - 1e-6 * one(x, k)[1], None), kernel, length=4)[0]
@@ -84,7 +88,8 @@ def main() -> None:
         arrays = [jnp.asarray(generator.normal(size=s), "float32") for s in (shape, kernel)]
         shown = ""
         for kind in kinds:
-            make = functools.partial(kind, stride=stride, groups=groups)
+            padding = "VALID" if "unpadded" in title else "SAME"
+            make = functools.partial(kind, stride=stride, groups=groups, padding=padding)
             rounds = 1 if kind is looped else 5
             native, ours = seconds([make(plain), make(convolve)], *arrays, rounds=rounds)
             shown += f"{native * 1e3:14.1f}{ours * 1e3:10.1f}{native / ours:8.1f}x"

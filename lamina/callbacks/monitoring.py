@@ -3,11 +3,12 @@
 import math
 import os
 import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from lamina.core.errors import ArgumentError, UnknownNameError, nearest
+from lamina.core.errors import ArgumentError, LaminaWarning, UnknownNameError, nearest
 from lamina.training.callback import Callback, Kind, Logs
 
 Mode: TypeAlias = Literal["auto", "min", "max"]
@@ -39,15 +40,25 @@ class MonitorCallback(Callback):
         logs = logs or {}
         if self.monitor not in logs and not self._warned:
             self._warned = True
-            hint = nearest(self.monitor, logs)
-            if self.monitor.removeprefix("val_") in logs and self.monitor.startswith("val_"):
-                hint = "Give fit validation_data or validation_split."
-            warnings.warn(
-                f"{type(self).__name__} follows '{self.monitor}', which this epoch did not give "
-                f"[monitor-missing]. {hint} There are: {', '.join(logs)}.",
-                stacklevel=3,
-            )
+            warnings.warn(f"{self._missing(logs)} [monitor-missing]", LaminaWarning, stacklevel=3)
         return logs.get(self.monitor)
+
+    def mistakes(self, names: list[str] | None) -> Iterator[tuple[str, str]]:
+        if names is not None and self.follows() and self.monitor not in (*names, "learning_rate"):
+            self._warned = True
+            yield "monitor-missing", self._missing(names)
+
+    def follows(self) -> bool:
+        """Whether the log is needed."""
+        return True
+
+    def _missing(self, names: Iterable[str]) -> str:
+        names = list(names)
+        hint = nearest(self.monitor, names)
+        if self.monitor.removeprefix("val_") in names and self.monitor.startswith("val_"):
+            hint = "Give fit validation_data or validation_split."
+        what = f"{type(self).__name__} follows '{self.monitor}', which an epoch does not give."
+        return f"{what} {hint} There are: {', '.join(names)}.".replace("  ", " ")
 
     def improved(self, value: float, reference: float | None) -> bool:
         """Whether a value is better than another by more than ``min_delta``."""
@@ -243,6 +254,23 @@ class ModelCheckpoint(MonitorCallback):
         self._epoch = self._seen = 0
         self._last: int | None = None
 
+    def follows(self) -> bool:
+        return self.save_best_only
+
+    def mistakes(self, names: list[str] | None) -> Iterator[tuple[str, str]]:
+        yield from super().mistakes(names)
+        if names is not None:
+            self._path({name: 0.0 for name in [*names, "learning_rate"]} | {"batch": 1})
+        folder = Path(str(self.filepath)).absolute().parent
+        while "{" in str(folder) or not folder.exists():
+            folder = folder.parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            yield (
+                "cannot-write",
+                f"ModelCheckpoint cannot write '{self.filepath}': '{folder}' is no directory "
+                "that may be written to. Give another filepath.",
+            )
+
     def uses_batches(self, kind: Kind) -> bool:
         return kind == "train" and self.save_freq != "epoch"
 
@@ -266,19 +294,27 @@ class ModelCheckpoint(MonitorCallback):
     def _save(self, names: dict[str, Any], logs: Logs) -> None:
         if not self._wanted(logs):
             return
+        path = self._path(names)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save = self.model.save_weights if self.save_weights_only else self.model.save
+        save(str(path), overwrite=True)
+        if self.verbose:
+            print(f"Epoch {self._epoch + 1}: saved to {path}.")
+
+    def _path(self, names: dict[str, Any]) -> Path:
         try:
-            path = Path(str(self.filepath).format(epoch=self._epoch + 1, **names))
+            return Path(str(self.filepath).format(epoch=self._epoch + 1, **names))
         except KeyError as error:
             name = str(error.args[0])
             hint = nearest(name, names)
             raise UnknownNameError(
                 f"'{self.filepath}' names '{name}', which is no log. {hint}".rstrip()
             ) from error
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save = self.model.save_weights if self.save_weights_only else self.model.save
-        save(str(path), overwrite=True)
-        if self.verbose:
-            print(f"Epoch {self._epoch + 1}: saved to {path}.")
+        except (ValueError, IndexError) as error:
+            raise ArgumentError(
+                f"'{self.filepath}' is no format of a name: {error}.",
+                fix="write {epoch:02d} or {val_loss:.3f}",
+            ) from error
 
     def _wanted(self, logs: Logs) -> bool:
         if not self.save_best_only:

@@ -162,6 +162,7 @@ class TerminateOnNaN(Callback):
 
     raise_error: bool = False
     runs_user_code = False
+    expects_nan = True
 
     def observe(self, kind: Kind, batch: int, logs: Any) -> None:
         """Look at the loss after a program."""

@@ -57,7 +57,7 @@ class Trace:
 class Frame:
     """What a call hands down to the calls inside it."""
 
-    __slots__ = ("compute_dtype", "layer", "parent", "scope", "trace", "training")
+    __slots__ = ("compute_dtype", "ended", "layer", "parent", "scope", "trace", "training")
 
     def __init__(
         self,
@@ -74,6 +74,8 @@ class Frame:
         self.training = training
         self.compute_dtype = compute_dtype
         self.parent = parent
+        self.ended: tuple[Any, Any] = (None, None)
+        """A weak reference to the layer inside whose call ended last, and its outputs."""
 
     def outermost(self) -> Any:
         """The layer whose call encloses all others."""

@@ -263,10 +263,7 @@ def call_signature(layer: Any) -> CallSignature:
 
 def bind_arguments(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Arguments by parameter name, those of the first places first."""
-    names = call_signature(layer).names
-    bound = dict(zip(names, args, strict=False))
-    bound.update(kwargs)
-    return bound
+    return dict(zip(call_signature(layer).names, args, strict=False)) | kwargs
 
 
 def run(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], described: bool = False) -> Nest:
@@ -305,6 +302,8 @@ def run(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], described: bo
             outputs = layer.call(*args, **kwargs)
         _mark_built(layer)
         _collect(layer, args, kwargs, outputs)
+    state.last = inner.ended[0] if inner.ended[1] is outputs else None
+    frame.ended = weakref.ref(layer), outputs
     return outputs
 
 

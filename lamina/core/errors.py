@@ -1,4 +1,4 @@
-"""The exceptions of Lamina.
+r"""The exceptions of Lamina.
 
     LaminaError
     ├── ArgumentError (ValueError)     an argument has a value that cannot work
@@ -11,7 +11,11 @@
     │   └── UndescribedError (AttributeError)  symbolic inputs or outputs that are not known yet
     ├── OutOfMemoryError (MemoryError, RuntimeError)  the device has no room for a step
     ├── LeakError (RuntimeError)       a traced value would have escaped from its transformation
+    ├── NumericsError (FloatingPointError)  NaN or inf where there must be a number
     └── FileError (ValueError)         a file that is damaged, refused, or not for this model
+
+What is probably wrong is a `LaminaWarning` (UserWarning) with a code in brackets; this silences one
+of them: ``warnings.filterwarnings("ignore", r"(?s).*\[the-code\]")``.
 
 Each one is also the built-in exception that Keras raises in its place, so that code which
 catches ``ValueError`` keeps working.
@@ -82,8 +86,16 @@ class LeakError(LaminaError, RuntimeError):
     """A traced value would have escaped from its transformation."""
 
 
+class NumericsError(LaminaError, FloatingPointError):
+    """NaN or inf where there must be a number."""
+
+
 class FileError(LaminaError, ValueError):
     """A file that is damaged, refused, or made for another model."""
+
+
+class LaminaWarning(UserWarning):
+    """Something that is probably wrong; its message has a code in brackets."""
 
 
 def explain(what: str, *, met: str = "", rule: str = "", fix: str = "") -> str:

@@ -34,6 +34,8 @@ class LayerState:
         self.warned_mask = False
         self.root: Any = None
         """A weak reference to the outermost layer that called this one, the first time."""
+        self.last: Any = None
+        """A weak reference to the layer inside whose outputs were those of the last call."""
         self.forget()
 
     def forget(self) -> None:
@@ -50,8 +52,8 @@ class LayerState:
         }
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = {"programs": {}, "fast": None, "structure": None, "attached": {}, "root": None}
-        return {**vars(self), **derived}
+        derived = {"programs": {}, "fast": None, "structure": None, "attached": {}}
+        return {**vars(self), **derived, "root": None, "last": None}
 
 
 class Holder:

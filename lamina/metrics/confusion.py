@@ -278,6 +278,7 @@ class SensitivityAtSpecificity(_Constrained):
         name: str | None = None, dtype: Any = None,
     ) -> None:  # fmt: skip
         super().__init__(specificity, num_thresholds, class_id, name, dtype)
+        self.specificity = specificity
 
 
 class SpecificityAtSensitivity(_Constrained):
@@ -290,6 +291,7 @@ class SpecificityAtSensitivity(_Constrained):
         name: str | None = None, dtype: Any = None,
     ) -> None:  # fmt: skip
         super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
+        self.sensitivity = sensitivity
 
 
 class PrecisionAtRecall(_Constrained):
@@ -302,6 +304,7 @@ class PrecisionAtRecall(_Constrained):
         name: str | None = None, dtype: Any = None,
     ) -> None:  # fmt: skip
         super().__init__(recall, num_thresholds, class_id, name, dtype)
+        self.recall = recall
 
 
 class RecallAtPrecision(_Constrained):
@@ -314,6 +317,7 @@ class RecallAtPrecision(_Constrained):
         name: str | None = None, dtype: Any = None,
     ) -> None:  # fmt: skip
         super().__init__(precision, num_thresholds, class_id, name, dtype)
+        self.precision = precision
 
 
 CURVES = ("ROC", "PR", "PRGAIN")
@@ -348,7 +352,7 @@ class AUC(_Counts):
 
     def __init__(
         self,
-        num_thresholds: int = 200,
+        num_thresholds: int | None = 200,
         curve: Literal["ROC", "PR", "PRGAIN"] = "ROC",
         summation_method: Literal["interpolation", "minoring", "majoring"] = "interpolation",
         name: str | None = None,
@@ -366,12 +370,14 @@ class AUC(_Counts):
             raise unknown("curve of AUC", curve, CURVES)
         if self.summation_method not in SUMMATIONS:
             raise unknown("summation_method of AUC", summation_method, SUMMATIONS)
-        if num_thresholds < 2:
-            raise ArgumentError("AUC: num_thresholds must be 2 or more.")
         if num_labels and not multi_label:
             raise ArgumentError("AUC: num_labels is of use only with multi_label=True.")
-        inner = np.arange(1, num_thresholds - 1) / (num_thresholds - 1)
-        inner = sorted(inner if thresholds is None else _checked_thresholds(thresholds, 0.5))
+        if thresholds is not None:
+            inner = sorted(_checked_thresholds(thresholds, 0.5))
+        elif num_thresholds is None or num_thresholds < 2:
+            raise ArgumentError("AUC: num_thresholds must be 2 or more.")
+        else:
+            inner = np.arange(1, num_thresholds - 1) / (num_thresholds - 1)
         self.thresholds = [-settings.epsilon, *map(float, inner), 1 + settings.epsilon]
         self.num_thresholds = len(self.thresholds)
         self.multi_label = multi_label

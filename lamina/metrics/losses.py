@@ -114,7 +114,8 @@ class CategoricalCrossentropy(MeanMetricWrapper):
 class SparseCategoricalCrossentropy(MeanMetricWrapper):
     """Mean cross-entropy of integer labels with probabilities, or with logits.
 
-    Positions labelled ``ignore_class`` do not count.
+    Positions labelled ``ignore_class`` count as 0 and, with sample weights, not at all; so it is
+    in Keras. The loss of this name never counts them.
     """
 
     def __init__(

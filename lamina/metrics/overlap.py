@@ -43,10 +43,12 @@ class FBetaScore(Metric):
         super().__init__(dtype, name)
         if average not in AVERAGES:
             raise unknown("average", average, map(str, AVERAGES))
-        if not beta > 0:
-            raise ArgumentError(f"beta must be above 0; it is {beta}.")
-        if threshold is not None and not 0 < threshold <= 1:
-            raise ArgumentError(f"threshold must lie above 0, at most 1; it is {threshold}.")
+        if not isinstance(beta, float) or not beta > 0:
+            raise ArgumentError(f"beta must be a float above 0; it is {beta!r}.")
+        if threshold is not None and not (isinstance(threshold, float) and 0 < threshold <= 1):
+            raise ArgumentError(
+                f"threshold must be a float above 0, at most 1.0; it is {threshold!r}."
+            )
         self.average = average
         self.beta = beta
         self.threshold = threshold

@@ -109,11 +109,11 @@ class MeanMetricWrapper(Mean):
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: Any = None
     ) -> None:
         """Take a batch into account, without the positions that are masked in ``y_pred``."""
-        mask = masking.get_mask(y_pred)
+        weight = masked_weight(sample_weight, masking.get_mask(y_pred), self.dtype)
         values = self.fn(y_true, y_pred, **{name: getattr(self, name) for name in self._options})
-        for each in (mask, masking.get_mask(values)):
-            sample_weight = masked_weight(sample_weight, each, self.dtype)
-        super().update_state(values, sample_weight)
+        if weight is not None:
+            weight = masked_weight(weight, masking.get_mask(values), self.dtype)
+        super().update_state(values, weight)
 
 
 class PlainMetric(MeanMetricWrapper):

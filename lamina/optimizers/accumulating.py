@@ -33,7 +33,7 @@ class Adagrad(Optimizer):
 
     def slot_value(self, name: str) -> float:
         """What the sum starts from."""
-        return self.initial_accumulator_value
+        return self.initial_accumulator_value if name == "accumulator" else 0.0
 
     def rule(self, grad: Array, param: Array, slots: Own, rate: Array, step: Array) -> Step:
         """One parameter's step."""

@@ -29,6 +29,8 @@ class Callback:
     params: dict[str, Any] = {}
     runs_user_code = True
     """Whether code that we do not know runs in its events, which may keep arrays of the model."""
+    expects_nan = False
+    """Whether it looks after a loss that is NaN, so that nobody else needs to tell of it."""
     _model: Any = None
 
     def set_params(self, params: dict[str, Any]) -> None:
@@ -52,6 +54,14 @@ class Callback:
             getattr(getattr(self, name), "__func__", None) is not getattr(Callback, name)
             for name in names
         )
+
+    def mistakes(self, names: list[str] | None) -> Iterable[tuple[str, str]]:
+        """``(code, message)`` of what will go wrong, asked before the first step.
+
+        Args:
+            names: Names of all logs that an epoch will give; None when they are not known.
+        """
+        return ()
 
     def observe(self, kind: Kind, batch: int, logs: Any) -> None:
         """After each program of one or many batches, for callbacks that need not see each one.

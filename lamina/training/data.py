@@ -172,6 +172,7 @@ class ArrayData:
             batch_size = 32 if steps is None else math.ceil(size / steps)
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ArgumentError(f"batch_size={batch_size!r} is no number of samples, 1 or more.")
+        self.class_weight: Any = None
         self.arrays, self.size, self.batch_size = batch, size, min(int(batch_size), size)
         self.shuffle = shuffle
         self.passes = math.ceil(size / self.batch_size)
@@ -321,7 +322,9 @@ def source_of(
         weight = to_arrays(sample_weight, "sample_weight")
         length_of({"x": arrays, "y": targets, "sample_weight": weight})
         batch = Batch(arrays, targets, weighted(targets, weight, class_weight))
-        return ArrayData(batch, batch_size, shuffle, steps)
+        data = ArrayData(batch, batch_size, shuffle, steps)
+        data.class_weight = class_weight
+        return data
     for name, given in (("y", y), ("sample_weight", sample_weight)):
         if given is not None:
             raise ArgumentError(

@@ -6,6 +6,7 @@ looks (a callback, a generator, an exception handler) sees the last whole step.
 """
 
 import contextlib
+import functools
 import signal
 import threading
 import time
@@ -19,7 +20,9 @@ from lamina.core.errors import ArgumentError, StateError
 from lamina.core.types import Nest
 from lamina.training import compilations, memory, predicting
 from lamina.training.callback import CallbackList, History, Kind, to_numbers
+from lamina.training.checks import before_training, nan_hint
 from lamina.training.data import PARTS, ArrayData, StreamData, source_of, to_arrays
+from lamina.training.numerics import Guard
 from lamina.training.program import prepare, program_for
 from lamina.training.state import TrainState, own_copies, read, variables_of
 from lamina.training.step import Batch
@@ -76,7 +79,9 @@ def interruptible() -> Iterator[Gate]:
 class Runner:
     """Runs one kind of step over a source of data, an epoch at a time."""
 
-    def __init__(self, model: Any, kind: Kind, data: Source, gate: Gate) -> None:
+    def __init__(
+        self, model: Any, kind: Kind, data: Source, gate: Gate, guard: Guard | None = None
+    ) -> None:
         self.model, self.data, self.gate = model, data, gate
         self.kind: Kind = kind
         first = data.first()
@@ -90,6 +95,7 @@ class Runner:
         self.chunk = 1
         self.exposed = True
         self._pending: Any = None
+        self.guard = guard
 
     def epoch(self, callbacks: CallbackList) -> Iterator[Any]:
         """Run an epoch; yields what each program gave: logs, or outputs of a batch."""
@@ -112,7 +118,10 @@ class Runner:
 
     def _run(self, function: Any, *args: Any) -> None:
         """Run a program on the variables' arrays and put the new ones in their place."""
-        copied = self.exposed and function is not self.program.pure  # the others take the memory
+        if self.guard is not None:
+            function = functools.partial(self.guard, self.program.pure)
+        kept = self.guard is not None or function is self.program.pure
+        copied = self.exposed and not kept  # the others take the memory
         state = own_copies(self.variables) if copied else read(self.variables)
         size = getattr(function, "_cache_size", int)
         before = size()
@@ -144,7 +153,7 @@ class Runner:
         padded = bool(data.rest) and program.facts.rowwise
         last = np.int32(data.rest if short else data.batch_size) if padded else None
         looped = len(rows) - (short and not padded)
-        if arrays is None or program.eager:
+        if arrays is None or program.eager or self.guard:
             looped = 0
         step = 0
         while step < len(rows):
@@ -211,15 +220,19 @@ def fit(
     verbose: Any,
     epochs: range,
     validation_freq: Any,
+    check_numerics: bool = False,
 ) -> History:
     """Train a compiled layer on ``data``, validating it on ``check``; see `Trainer.fit`."""
     with interruptible() as gate:
-        runner = Runner(model, "train", data, gate)
+        guard = Guard(model) if check_numerics else None
+        runner = Runner(model, "train", data, gate, guard)
         validator = None if check is None else Runner(model, "test", check, gate)
         callbacks = callback_list(model, callbacks, True, verbose, epochs.stop, data.steps)
         model.stop_training = False
+        before_training(model, data, check, callbacks)
         callbacks.on_train_begin()
         logs: dict[str, float] = {}
+        told = False
         try:
             for epoch in epochs:
                 model.reset_metrics()
@@ -230,6 +243,7 @@ def fit(
                 if runner.logs is None:
                     break
                 logs = to_numbers(runner.logs)
+                told = told or nan_hint(epoch, logs, callbacks.callbacks)
                 if validator is not None and due(epoch, validation_freq):
                     found = test(validator, callbacks)
                     logs |= {f"val_{name}": value for name, value in found.items()}

@@ -22,6 +22,7 @@ class Outputs:
     def __init__(self, y_pred: Nest, names: list[str] | None) -> None:
         leaves, self.structure = nest.flatten_with(y_pred)
         self.size = len(leaves)
+        self.shapes = [tuple(x.shape) if hasattr(x, "shape") else () for x in leaves]
         flat = isinstance(y_pred, dict) and len(y_pred) == self.size
         self.names = sorted(y_pred) if flat else list(names or [])
         if len(self.names) != self.size:

@@ -17,10 +17,12 @@ from lamina.core.types import Array, Config, Nest
 from lamina.core.variable import read_all
 from lamina.metrics import Mean
 from lamina.training import finder, loop, memory, rehearsal
-from lamina.training.callback import History, to_numbers
+from lamina.training.callback import CallbackList, History, to_numbers
+from lamina.training.checks import examine
 from lamina.training.compilations import Compilation
 from lamina.training.compiling import CompiledLoss, CompiledMetrics
 from lamina.training.data import source_of, split, validation_source
+from lamina.training.seen import Findings
 from lamina.training.stepping import Stepping
 
 
@@ -256,6 +258,17 @@ class Trainer(Stepping):
             )
         return sum(parts[1:], parts[0]) if parts else jnp.zeros(())
 
+    def check(
+        self, x: Any, y: Any = None, sample_weight: Any = None, callbacks: Any = None
+    ) -> Findings:
+        """What is certainly or probably wrong with training on this data, without training.
+
+        Arguments as those of `fit`, which makes the same checks before its first step.
+        """
+        loop.need_compiled(self, "check")
+        data = source_of(x, y, sample_weight)
+        return examine(self, data, CallbackList(callbacks, model=self).callbacks)
+
     # --- running --------------------------------------------------------------------------------
 
     @folded
@@ -278,6 +291,7 @@ class Trainer(Stepping):
         validation_batch_size: int | None = None,
         validation_freq: Any = 1,
         dry_run: bool = False,
+        check_numerics: bool = False,
     ) -> History:
         """Train the model for some passes over the data.
 
@@ -302,6 +316,8 @@ class Trainer(Stepping):
             dry_run: Whether to try one batch of training, of validation and each event of
                 callbacks, and then leave model, seeds and files as they were. A generator has
                 given its first batch then.
+            check_numerics: Whether to end with an error at the first batch that gives NaN or inf,
+                saying in which layer, gradient or update; the weights stay those before it.
 
         Returns:
             The `History`, whose ``history`` has a list of numbers for each log.
@@ -322,7 +338,8 @@ class Trainer(Stepping):
         if dry_run:
             return rehearsal.rehearse(self, draws, data, check, callbacks, verbose)
         numbers = range(initial_epoch, min(epochs, settings.max_epochs or epochs))
-        return loop.fit(self, data, check, callbacks, verbose, numbers, validation_freq)
+        given = (verbose, numbers, validation_freq, check_numerics)
+        return loop.fit(self, data, check, callbacks, *given)
 
     @folded
     def evaluate(

@@ -99,7 +99,7 @@ def test_direction_of_metrics_and_missing_monitors():
     stop = callbacks.EarlyStopping("r2")
     made.fit(X, Y, epochs=3, callbacks=[stop], verbose=0)
     assert stop._direction() == "max"
-    with pytest.warns(UserWarning, match="monitor-missing.*'loss'"):
+    with pytest.warns(UserWarning, match="'loss'.*monitor-missing"):
         made.fit(X, Y, callbacks=[callbacks.EarlyStopping("los")], verbose=0)
     with pytest.warns(UserWarning, match="validation_data or validation_split.*There are: loss"):
         made.fit(X, Y, epochs=2, callbacks=[callbacks.EarlyStopping(patience=1)], verbose=0)

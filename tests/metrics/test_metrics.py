@@ -121,10 +121,12 @@ def test_auc_is_that_of_scipy_like_ranks():
     np.testing.assert_allclose(metrics.AUC(2000)(labels, scores), pairs.mean(), atol=1e-3)
 
 
-def test_ignored_class_does_not_count():
+def test_ignored_class_counts_as_0_and_with_weights_not_at_all():
     metric = metrics.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
-    value = metric(jnp.array([0, -1]), jnp.zeros((2, 2)))
-    np.testing.assert_allclose(value, np.log(2), rtol=1e-6)
+    given = jnp.array([0, -1]), jnp.zeros((2, 2))
+    np.testing.assert_allclose(metric(*given), np.log(2) / 2, rtol=1e-6)
+    metric.reset_state()
+    np.testing.assert_allclose(metric(*given, jnp.ones(2)), np.log(2), rtol=1e-6)
 
 
 def test_direction():

@@ -87,6 +87,49 @@ def test_batch_statistics():
     same_history(theirs, ours, X, Y)
 
 
+def test_convolutions_with_batch_statistics():
+    def build(k):
+        return k.Sequential([
+            k.Input((8, 8, 1)), k.layers.Conv2D(6, 3, padding="same"),
+            k.layers.BatchNormalization(momentum=0.7), k.layers.ReLU(), k.layers.MaxPooling2D(),
+            k.layers.Conv2D(8, 3, strides=2, activation="relu"), k.layers.Flatten(),
+            k.layers.Dense(4, "softmax"),
+        ])  # fmt: skip
+
+    x = RNG.normal(size=(75, 8, 8, 1)).astype("float32")
+    theirs, ours = pair(build, "adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    same_history(theirs, ours, x, Y, validation_split=0.2)
+
+
+def test_a_masked_lstm():
+    def build(k):
+        return k.Sequential([
+            k.Input((6,), dtype="int32"), k.layers.Embedding(9, 5, mask_zero=True),
+            k.layers.LSTM(6, return_sequences=True), k.layers.LSTM(4), k.layers.Dense(4, "softmax"),
+        ])  # fmt: skip
+
+    ids = RNG.integers(1, 9, (75, 6)) * (np.arange(6) < RNG.integers(1, 7, (75, 1)))
+    theirs, ours = pair(build, "rmsprop", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    same_history(theirs, ours, ids.astype("int32"), Y, validation_split=0.2)
+
+
+def test_masked_sequences_of_targets():
+    def build(k):
+        return k.Sequential([
+            k.Input((6,), dtype="int32"), k.layers.Embedding(9, 5, mask_zero=True),
+            k.layers.GRU(6, return_sequences=True), k.layers.Dense(4),
+        ])  # fmt: skip
+
+    ids = RNG.integers(1, 9, (75, 6)) * (np.arange(6) < RNG.integers(1, 7, (75, 1)))
+    targets = RNG.integers(0, 4, (75, 6))
+    theirs, ours = build(keras), build(lamina)
+    ours.set_weights(theirs.get_weights())
+    for k, model in ((keras, theirs), (lamina, ours)):
+        model.compile("adam", k.losses.SparseCategoricalCrossentropy(from_logits=True))
+    weights = RNG.random((75, 6)).astype("float32")
+    same_history(theirs, ours, ids.astype("int32"), targets, sample_weight=weights)
+
+
 def test_callbacks_learning_rate_and_steps():
     theirs, ours = pair(mlp, "sgd", "sparse_categorical_crossentropy")
     histories = []

@@ -12,6 +12,8 @@ measured side by side by ``bench/convolution.py``):
   (16, 56, 56, 64): 40 -> 4.2, 534 -> 2.0, 54 -> 21.
 - Kernels of size 1: a matrix product. (32, 28, 28, 128) -> 128: 8.2 -> 6.5, 12.7 -> 13.6, and
   93 -> 12 for the gradient of k; (32, 14, 14, 256) -> 512: 32 -> 30, 31 -> 20, 143 -> 18.
+- Unpadded, of two dimensions: a row of zeros is added, and its output cut off; XLA takes another
+  path then. 3x3 of (64, 28, 28, 32) -> 64: 32 -> 11; (32, 14, 14, 256) -> 256: 110 -> 40.
 - The gradient of k of all other convolutions without groups: a sum over pieces of the batch small
   enough for the cache. 3x3 of (64, 28, 28, 32) -> 64: 94 -> 23; (64, 16, 16, 64) -> 64: 132 -> 17;
   (32, 28, 28, 128) -> 128: 731 -> 219. Its operands are laid out by hand as for a forward
@@ -37,6 +39,8 @@ ROWS = 6272
 """Output positions of a piece of the batch: its columns of floats stay in a core's cache."""
 PIECES = 16
 ELEMENTS = 32
+PATCH = 128
+"""Numbers of input behind one of output, from which XLA is slow without padding."""
 OPERANDS = {"y": ("x", "k"), "x": ("y", "k"), "k": ("x", "y")}
 
 
@@ -122,6 +126,8 @@ def on_cpu(a: Array, b: Array, *, role: str, shape: Any, geometry: Geometry) -> 
         return native(a, b, role=role, shape=shape, geometry=geometry)
     elements, alone = math.prod(kernel[:-2]), geometry.groups > 1 == kernel[-2]
     if not (alone and elements <= ELEMENTS) and (elements > 1 or geometry.groups > 1):
+        if role == "y" and geometry.groups == 1:
+            return _with_a_row(geometry, a, b)
         if role != "k" or geometry.groups > 1:
             return native(a, b, role=role, shape=shape, geometry=geometry)
     if geometry.first:
@@ -139,6 +145,16 @@ def on_cpu(a: Array, b: Array, *, role: str, shape: Any, geometry: Geometry) -> 
         _kernel_gradient(geometry, x, y, shape)
         for x, y in zip(*(jnp.array_split(v, max(pieces, 1)) for v in (a, b)), strict=True)
     )  # type: ignore[return-value]
+
+
+def _with_a_row(geometry: Geometry, x: Array, kernel: Array) -> Array:
+    """The output; without padding, of an input with one more row, since XLA is quicker there."""
+    if x.ndim != 4 or any(map(any, geometry.padding)) or math.prod(kernel.shape[:-1]) < PATCH:
+        return _plain(geometry, x, kernel)
+    axis = 2 if geometry.first else 1
+    rows = (x.shape[axis] - (kernel.shape[0] - 1) * geometry.dilation[0] - 1) // geometry.strides[0]
+    padded = _plain(geometry._replace(padding=((0, 1), (0, 0))), x, kernel)
+    return lax.slice_in_dim(padded, 0, rows + 1, axis=axis)
 
 
 def _shifted(geometry: Geometry, x: Array, kernel: Array) -> Array:
