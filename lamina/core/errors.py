@@ -9,7 +9,6 @@ r"""The exceptions of Lamina.
     ├── NotDefinedError (NotImplementedError)  a method that a subclass has to define
     ├── StateError (RuntimeError)      something was asked for in the wrong order
     │   └── UndescribedError (AttributeError)  symbolic inputs or outputs that are not known yet
-    ├── OutOfMemoryError (MemoryError, RuntimeError)  the device has no room for a step
     ├── LeakError (RuntimeError)       a traced value would have escaped from its transformation
     ├── NumericsError (FloatingPointError)  NaN or inf where there must be a number
     └── FileError (ValueError)         a file that is damaged, refused, or not for this model
@@ -76,10 +75,6 @@ class StateError(LaminaError, RuntimeError):
 
 class UndescribedError(StateError, AttributeError):
     """Symbolic inputs or outputs that are not known yet; to ``hasattr``, there are none."""
-
-
-class OutOfMemoryError(LaminaError, MemoryError, RuntimeError):
-    """The device has no room for a step."""
 
 
 class LeakError(LaminaError, RuntimeError):

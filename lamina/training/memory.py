@@ -9,10 +9,14 @@ from typing import Any
 import jax
 
 from lamina.core import nest
-from lamina.core.errors import OutOfMemoryError
+from lamina.core.errors import LaminaError
 from lamina.training.program import prepare, program_for
 from lamina.training.state import read, variables_of
 from lamina.training.step import Batch
+
+
+class OutOfMemoryError(LaminaError, MemoryError, RuntimeError):
+    """The device has no room for a step."""
 
 
 @dataclass(frozen=True)
@@ -118,4 +122,4 @@ def named(runner: Any) -> Iterator[None]:
         ) from error
 
 
-__all__ = ["Memory", "bytes_of", "estimate", "named"]
+__all__ = ["Memory", "OutOfMemoryError", "bytes_of", "estimate", "named"]
