@@ -28,7 +28,7 @@ CEILINGS = {
     "losses, metrics, optimizers": 2750,
     "layers": 4050,
     "layers/preprocessing": 1300,
-    "training, callbacks": 3300,
+    "training, callbacks": 4600,
     "saving": 1110,
     "view": 1850,
     "export, quantizers": 600,
@@ -39,7 +39,7 @@ CEILINGS = {
 }
 """Code lines a room may have. Raising one is a decision: docs/design.md says why."""
 
-TOTAL = 23_500
+TOTAL = 25_000
 CANARY = ("layers/dense.py", 45)
 LONGEST = 500
 LONG_FILES: frozenset[str] = frozenset()

@@ -21,6 +21,7 @@ import numpy as np
 from lamina.core import nest
 from lamina.core.errors import ArgumentError, StateError
 from lamina.core.types import Nest
+from lamina.training import compilations, memory, predicting
 from lamina.training.arrays import to_arrays
 from lamina.training.callback import CallbackList, History, Kind, to_numbers
 from lamina.training.checks import before_training, nan_hint
@@ -30,9 +31,6 @@ from lamina.training.program import prepare, program_for
 from lamina.training.state import TrainState, own_copies, read, variables_of
 from lamina.training.step import Batch
 from lamina.training.streams import StreamData
-
-AHEAD = 2
-"""Programs of predicting that may be under way before outputs are fetched."""
 
 SHORT, LONG = 0.1, 0.3
 """Seconds that one program of many steps takes, about: progress and Ctrl-C come between two."""
@@ -124,9 +122,10 @@ class Runner:
         for first, last, calls in self._spans(exact):
             begin(first)
             outputs = []
-            for call in calls:
-                self._run(*call)
-                outputs.append(self.logs)
+            with memory.named(self):
+                for call in calls:
+                    self._run(*call)
+                    outputs.append(self.logs)
             if kind == "predict" and len(calls) > 1:
                 self.logs = jax.tree.map(lambda *some: jnp.concatenate(some), *outputs)
             self.exposed = self.exposed or (exact and callbacks.watched())
@@ -152,11 +151,16 @@ class Runner:
         kept = self.guard is not None or function is self.program.pure
         copied = self.exposed and not kept  # the others take the memory
         state = own_copies(self.variables) if copied else read(self.variables)
+        size = getattr(function, "_cache_size", int)
+        before = size()
         with self.gate:
             new, self.logs = function(state, *args)
             for variables, arrays in zip(self.variables, new, strict=True):
                 for variable, array in zip(variables, arrays, strict=True):
                     variable.store(array)
+        if size() != before:
+            form = "loop" if function is self.program.several else "batch"
+            compilations.note(self.model, self.program, form, args[0])
         self.exposed = False
 
     def _spans(self, exact: bool) -> Iterator[tuple[int, int, list[Any]]]:
@@ -332,26 +336,29 @@ def evaluate(model: Any, data: Source, callbacks: Any, verbose: Any) -> dict[str
         return test(runner, callback_list(model, callbacks, False, verbose, 1, data.steps))
 
 
-def predict(model: Any, data: Source, callbacks: Any, verbose: Any) -> Nest:
+def predict(model: Any, data: Source, callbacks: Any, verbose: Any, out: Any = None) -> Nest:
     """The outputs for data, as NumPy arrays; see `Trainer.predict`."""
     with interruptible(data) as gate:
         runner = Runner(model, "predict", data, gate)
         callbacks = callback_list(model, callbacks, False, verbose, 1, data.steps)
         model.stop_predicting = False
         callbacks.on_predict_begin()
-        parts: list[Any] = []
-        for outputs in runner.epoch(callbacks):
-            parts.append(outputs)
-            if len(parts) > AHEAD:
-                parts[-AHEAD] = jax.device_get(parts[-AHEAD])
-    if not parts:
-        raise ArgumentError("The data gave no batch to predict.")
-    size = None
-    if isinstance(data, ArrayData) and runner.program.facts.rowwise:
-        size = min(data.size, data.steps * data.batch_size)
-    outputs = jax.tree.map(lambda *some: np.concatenate(some)[:size], *jax.device_get(parts))
+        parts = predicting.fetched(runner, callbacks)
+        outputs = predicting.together(parts) if out is None else predicting.to_file(parts, out)
     callbacks.on_predict_end()
     return outputs
+
+
+def predict_batches(model: Any, data: Source) -> Iterator[Nest]:
+    """The outputs for each batch; see `Trainer.predict_batches`."""
+    runner = Runner(model, "predict", data, Gate())
+    model.stop_predicting = False
+    size = data.batch_size if isinstance(data, ArrayData) else None
+    try:
+        yield from predicting.one_by_one(predicting.fetched(runner, CallbackList()), size)
+    finally:
+        if isinstance(data, StreamData):
+            data.close()
 
 
 def on_batch(

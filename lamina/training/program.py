@@ -38,6 +38,14 @@ def overridden(model: Any, *names: str) -> bool:
     )
 
 
+def _takes_two(function: Callable[..., Any]) -> bool:
+    try:
+        signature(function).bind(0, 0)
+    except TypeError:
+        return False
+    return True
+
+
 def _own_step(kind: Kind) -> Callable[..., tuple[TrainState, Any]]:
     """An overridden step, in the form of Keras on JAX, as the form that programs run."""
     places = _STATES[kind]
@@ -46,7 +54,7 @@ def _own_step(kind: Kind) -> Callable[..., tuple[TrainState, Any]]:
         facts.rowwise = False
         given = tuple(list(state[place]) for place in places)
         own = getattr(model, f"{kind}_step")
-        result = own(given, batch.data()) if len(signature(own).parameters) == 2 else None
+        result = own(given, batch.data()) if _takes_two(own) else None
         if not isinstance(result, tuple) or len(result) != 2:
             raise ArgumentError(
                 f"{type(model).__name__}.{kind}_step has not the form of a step.",
@@ -67,6 +75,7 @@ class Program:
 
     def __init__(self, model: Any, kind: Kind) -> None:
         self.kind = kind
+        self.key: Any = None
         self.facts = Facts()
         self.eager = model.run_eagerly or model.jit_compile is False
         own = overridden(model, f"{kind}_step")
@@ -200,6 +209,7 @@ def program_for(model: Any, kind: Kind) -> Program:
     key = (kind, structure(model).key, settings, model.run_eagerly, model.jit_compile)
     program = programs.pop(key, None) or Program(model, kind)
     programs[key] = program
+    program.key = key
     while len(programs) > PROGRAMS_KEPT:
         programs.pop(next(iter(programs)))
     return program

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -16,9 +17,10 @@ from lamina.core.tracebacks import folded
 from lamina.core.types import Array, Config, Nest
 from lamina.core.variable import read_all
 from lamina.metrics import Mean
-from lamina.training import loop
+from lamina.training import finder, loop, memory, rehearsal
 from lamina.training.callback import CallbackList, History, to_numbers
 from lamina.training.checks import examine
+from lamina.training.compilations import Compilation
 from lamina.training.compiling import CompiledLoss, CompiledMetrics
 from lamina.training.data import source_of, split, validation_source
 from lamina.training.seen import Findings
@@ -42,11 +44,13 @@ class Training:
         self.history: History | None = None
         self.given: dict[str, Any] = {}
         self.programs: dict[Any, Any] = {}
+        self.compilations: list[Any] = []
         self.found: Any = None
         self.runner: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "programs": {}, "found": None, "runner": None}
+        fresh = {"programs": {}, "compilations": [], "found": None, "runner": None}
+        return {**vars(self), **fresh}
 
 
 def _kept(name: str, doc: str) -> Any:
@@ -148,7 +152,7 @@ class Trainer(Stepping):
         kept.jit_compile = kept.given["jit_compile"]
         kept.loss_tracker = Mean(name="loss")
         kept.stop_training = False
-        kept.programs = {}
+        kept.programs, kept.compilations = {}, []
         kept.compiled = True
 
     def get_compile_config(self) -> Config:
@@ -289,6 +293,7 @@ class Trainer(Stepping):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: Any = 1,
+        dry_run: bool = False,
         check_numerics: bool = False,
         resume: str | os.PathLike[str] | None = None,
     ) -> History:
@@ -314,6 +319,9 @@ class Trainer(Stepping):
             validation_steps: Batches of a validation.
             validation_batch_size: Samples of a step of validation.
             validation_freq: Every how many epochs to validate, or a list of epochs from 1.
+            dry_run: Whether to try one batch of training, of validation and each event of
+                callbacks, and then leave model, seeds and files as they were. A generator has
+                given its first batch then.
             check_numerics: Whether to end with an error at the first batch that gives NaN or inf,
                 saying in which layer, gradient or update; the weights stay those before it.
             resume: A folder where the run is kept on the way. Started again after it was killed,
@@ -326,6 +334,7 @@ class Trainer(Stepping):
         the same program; where a layer mixes the samples of a batch it runs at its own size.
         """
         loop.need_compiled(self, "fit")
+        draws = settings.draws
         if validation_split and validation_data is None:
             parts = (x, y, sample_weight)
             (x, y, sample_weight), validation_data = split(parts, validation_split)
@@ -336,6 +345,8 @@ class Trainer(Stepping):
         if validation_data is not None:
             size = validation_batch_size or batch_size
             check = validation_source(validation_data, size, validation_steps)
+        if dry_run:
+            return rehearsal.rehearse(self, draws, data, check, callbacks, verbose)
         if resume is not None:
             keeper = registry.late("callbacks.backup.keeper")(resume)
             if isinstance(callbacks, CallbackList):
@@ -376,10 +387,54 @@ class Trainer(Stepping):
         verbose: int | str = "auto",
         steps: int | None = None,
         callbacks: Any = None,
+        out: Any = None,
     ) -> Any:
-        """The outputs for all samples of ``x``, as NumPy arrays. Arguments as those of `fit`."""
+        """The outputs for all samples of ``x``, as NumPy arrays. Arguments as those of `fit`.
+
+        With ``out``, the name of a ``.npy`` file, they are written there as they come, and the
+        array is one that is mapped from the file.
+        """
         data = source_of(x, batch_size=batch_size, steps=steps)
-        return loop.predict(self, data, callbacks, verbose)
+        return loop.predict(self, data, callbacks, verbose, out)
+
+    def predict_batches(
+        self, x: Any, batch_size: int | None = None, steps: int | None = None
+    ) -> Iterator[Any]:
+        """The outputs for one batch after the other, while the device works on the next ones."""
+        return loop.predict_batches(self, source_of(x, batch_size=batch_size, steps=steps))
+
+    @folded
+    def find_learning_rate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        sample_weight: Any = None,
+        lowest: float = 1e-6,
+        highest: float = 10.0,
+        steps: int = 100,
+        divergence: float = 4.0,
+    ) -> finder.RateCurve:
+        """The loss while the learning rate grows from ``lowest`` to ``highest``.
+
+        Ends early when the running mean of the loss is ``divergence`` times its lowest. Model,
+        optimizer, metrics and seeds are left as they were.
+        """
+        loop.need_compiled(self, "find_learning_rate")
+        draws = settings.draws
+        data = source_of(x, y, sample_weight, batch_size, shuffle=True)
+        return finder.find(self, draws, data, lowest, highest, steps, divergence)
+
+    @folded
+    def memory(
+        self, x: Any, y: Any = None, batch_size: int | None = None, sample_weight: Any = None
+    ) -> memory.Memory:
+        """Bytes that a step of training needs for a batch of these samples, by part.
+
+        Compiles the step. A model that is not compiled is asked about predicting.
+        """
+        batch = source_of(x, y, sample_weight, batch_size).first()
+        return memory.estimate(self, "train" if self.compiled else "predict", batch)
 
     @folded
     def train_on_batch(
@@ -406,6 +461,11 @@ class Trainer(Stepping):
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as NumPy arrays."""
         return jax.tree.map(np.asarray, loop.on_batch(self, "predict", x))
+
+    @property
+    def compilations(self) -> list[Compilation]:
+        """The programs compiled for steps since `compile`, and why each was needed."""
+        return [each for each, _ in self._training.compilations]
 
     def make_train_function(self, force: bool = False) -> None:
         """Steps are compiled when they first run; ``force`` forgets those compiled before."""
