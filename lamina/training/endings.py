@@ -67,8 +67,9 @@ def _ours(layer: Any) -> bool:
 
 def _ends(model: Any) -> tuple[list[Any], list[Any]]:
     """The symbolic inputs and outputs of a model that a graph or a chain of layers describes."""
+    described = hasattr(model, "_symbolic") and _ours(model)
     try:
-        inputs, outputs = model._symbolic() if _ours(model) else ([], [])
+        inputs, outputs = model._symbolic() if described else ([], [])
     except UndescribedError:
         return [], []
     return nest.flatten(inputs), nest.flatten(outputs)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.errors import ArgumentError
+from lamina.core.registry import late
 from lamina.core.types import Array, ArrayLike
 from lamina.optimizers.schedules import LearningRateSchedule
 from lamina.training.callback import to_numbers
@@ -47,6 +48,11 @@ class RateCurve:
         padded = np.pad(slopes, (width // 2, (width - 1) // 2), "edge")
         steepest = np.argmin(np.convolve(padded, np.ones(width) / width, "valid"))
         return float(self.rates[int(steepest)])
+
+    def plot(self, theme: str = "light") -> Any:
+        """The loss over the power of ten of the rate, drawn as `History.plot` draws."""
+        curve = list(zip(np.log10(self.rates).tolist(), self.losses.tolist(), strict=True))
+        return late("view.history.Chart")({"loss by log10 of the rate": curve}, None, theme)
 
 
 class _Ramp(LearningRateSchedule):

@@ -133,6 +133,7 @@ def test_the_search_for_a_rate_keeps_nothing(rate):
     for a, b in zip(before, arrays(model), strict=True):
         assert a.tobytes() == b.tobytes()
     assert curve.rates[0] <= curve.suggestion < 100 and len(curve.rates) == len(curve.losses) <= 40
+    assert "log10" in curve.plot().svg
     assert np.allclose(curve.rates[1:] / curve.rates[:-1], 1e7 ** (1 / 39), rtol=1e-3)
     model.fit(X, Y, verbose=0)
 
