@@ -31,3 +31,28 @@ def two_outputs() -> keras.Model:
     value = keras.layers.Dense(1, name="value")(hidden)
     kind = keras.layers.Dense(3, "softmax", name="kind")(hidden)
     return keras.Model(x, [value, kind])
+
+
+class Batches(keras.utils.PyDataset):
+    """`data` by number of batch; in a module that worker processes can import."""
+
+    def __init__(self, size=25, fails=None, **kwargs):
+        super().__init__(**kwargs)
+        self.size, self.fails, self.begun, self.ended = size, fails, 0, 0
+        self.asked = []
+
+    def __len__(self):
+        return -(-SAMPLES // self.size)
+
+    def __getitem__(self, index):
+        if index == self.fails:
+            raise ZeroDivisionError("made by the dataset")
+        self.asked.append(index)
+        rows = slice(index * self.size, (index + 1) * self.size)
+        return tuple(part[rows] for part in data())
+
+    def on_epoch_begin(self):
+        self.begun += 1
+
+    def on_epoch_end(self):
+        self.ended += 1
