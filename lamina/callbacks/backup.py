@@ -70,11 +70,9 @@ class BackupAndRestore(Callback):
         delete_checkpoint: bool = True,
     ) -> None:
         if not backup_dir:
-            raise ArgumentError("Empty `backup_dir` argument passed: give the name of a folder.")
+            raise ArgumentError("BackupAndRestore has no folder: backup_dir is empty.")
         if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
-            raise ArgumentError(
-                f"Invalid value: save_freq={save_freq!r} is neither 'epoch' nor a number."
-            )
+            raise ArgumentError(f"save_freq={save_freq!r} is neither 'epoch' nor a number.")
         self.backup_dir, self.save_freq = os.fspath(backup_dir), save_freq
         self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
         self._path = Path(self.backup_dir) / "run.zip"

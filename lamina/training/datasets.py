@@ -268,7 +268,7 @@ def timeseries_dataset_from_array(
     [[[0, 1, 2], [1, 2, 3]], [[2, 3, 4], [3, 4, 5]]]
     """
     if format not in ("tf", "grain"):
-        raise ArgumentError('format should be either "tf" or "grain".', met=f"format={format!r}")
+        raise ArgumentError("format names a kind of data set: 'tf' or 'grain'.", met=repr(format))
     size, begin = len(data), start_index or 0
     end = size if end_index is None else end_index
     for name, value in (("sampling_rate", sampling_rate), ("sequence_stride", sequence_stride),
