@@ -53,7 +53,7 @@ class Events:
     def image(self, name: str, pictures: np.ndarray, step: int) -> None:
         """Pictures of shape (number, height, width, 1, 3 or 4), from black, least, to white."""
         low, high = np.min(pictures), np.max(pictures)
-        pixels = (255 * (pictures - low) / (high - low or 1)).astype(np.uint8)
+        pixels = np.rint(255 * (pictures - low) / (high - low or 1)).astype(np.uint8)
         height, width = pictures.shape[1:3]
         texts = [str(width).encode(), str(height).encode(), *map(png, pixels[:PICTURES])]
         self._add(name, texts, step, image.create_summary_metadata("", ""))
