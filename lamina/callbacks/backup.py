@@ -28,8 +28,9 @@ import numpy as np
 
 from lamina.callbacks.monitoring import MonitorCallback
 from lamina.core.errors import ArgumentError, FileError
+from lamina.core.files import replacing
 from lamina.core.settings import settings
-from lamina.saving.archive import opened, replacing, text
+from lamina.saving.archive import opened, text
 from lamina.training.callback import Callback, History, Kind, Logs
 from lamina.training.data import ArrayData
 from lamina.training.state import TrainState, read, write
@@ -80,7 +81,7 @@ class BackupAndRestore(Callback):
         self._writing: Future[None] | None = None
         self._kept: dict[str, Any] | None = None
         self._runner: Any = None
-        self._current_epoch = self._last_batch_seen = 0
+        self._current_epoch = 0
 
     def uses_batches(self, kind: Kind) -> bool:
         return kind == "train" and self.save_freq != "epoch"
@@ -109,7 +110,6 @@ class BackupAndRestore(Callback):
         self._check = runner.check and runner.check.state()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        self._last_batch_seen = batch
         self._seen += 1
         if self.save_freq != "epoch" and self._seen >= int(self.save_freq):
             self._save(self._current_epoch, batch + 1)

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from lamina.core import registry
 from lamina.core.errors import ArgumentError, FileError, StateError
+from lamina.core.files import replacing
 from lamina.core.layer import Layer
 from lamina.core.types import CustomObjects
 from lamina.saving import archive, legacy_h5, orbax, shards, state
@@ -66,14 +67,14 @@ def save_model(
     if hasattr(filepath, "write"):
         _write_archive(model, filepath, texts, skip, None)
     elif zipped is not False:
-        with archive.replacing(Path(filepath)) as file:
+        with replacing(Path(filepath)) as file:
             _write_archive(model, file, texts, skip, Path(filepath).resolve().parent)
     else:
         with archive.replacing_folder(Path(filepath)) as folder:
             for member, text in texts.items():
-                with archive.replacing(folder / member) as file:
+                with replacing(folder / member) as file:
                     file.write(text.encode())
-            with archive.replacing(folder / archive.WEIGHTS) as file:
+            with replacing(folder / archive.WEIGHTS) as file:
                 _write_weights(model, file, skip)
 
 
@@ -143,7 +144,7 @@ def save_weights(
     if max_shard_size is not None:
         shards.write(model, Path(path), max_shard_size, objects_to_skip)
         return
-    with archive.replacing(Path(path)) as file:
+    with replacing(Path(path)) as file:
         _write_weights(model, file, objects_to_skip or ())
 
 

@@ -5,7 +5,6 @@ import io
 import math
 import os
 import re
-import secrets
 import shutil
 import stat
 import zipfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from lamina.core.errors import FileError
+from lamina.core.files import beside, sync
 from lamina.saving.refusing import refusal
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
@@ -155,39 +155,6 @@ def text(source: Archive | Folder, member: str) -> str:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that takes the place of ``path`` when the block ends well, and not before.
-
-    It lies in the same folder meanwhile, and is on the disk before it gets its name.
-    """
-    target = Path(os.path.realpath(path))
-    temporary = beside(target)
-    try:
-        number = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-    except OSError as error:
-        raise refusal(
-            f"'{path}' cannot be written: {error.strerror}.",
-            fix="make the folder first" if not target.parent.is_dir() else "",
-        ) from error
-    try:
-        with os.fdopen(number, "w+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    _sync(target.parent)
-
-
-def beside(path: Path) -> Path:
-    """A name not taken yet in the folder of ``path``."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-
-
-@contextlib.contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """A new folder that takes the place of ``path`` when the block ends well, and not before.
 
@@ -214,16 +181,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             os.replace(old, target)
         raise
     shutil.rmtree(old, ignore_errors=True)
-    _sync(target.parent)
-
-
-def _sync(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # not every system can
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
+    sync(target.parent)
 
 
 def confirm(path: Any, overwrite: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from lamina.core.errors import FileError
+from lamina.core.files import replacing
 from lamina.core.layer import Layer
 from lamina.saving import archive, state
 from lamina.saving.hdf5 import Writer
@@ -23,9 +24,9 @@ def write(model: Layer, index: Path, size: float, skip: Any = ()) -> None:
 
         def create(number: int) -> IO[bytes]:
             names.append(f"{_base(index)}_{number:05}.weights.h5")
-            return stack.enter_context(archive.replacing(index.with_name(names[-1])))
+            return stack.enter_context(replacing(index.with_name(names[-1])))
 
-        top = stack.enter_context(archive.replacing(index))
+        top = stack.enter_context(replacing(index))
         writer = Writer(create, size * 1024**3)
         try:
             state.write(model, writer, skip)

@@ -1,7 +1,6 @@
 """Outputs of `predict` as they come: for a loop, or for a file."""
 
 import os
-import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from lamina.core import nest
 from lamina.core.errors import ArgumentError, ShapeError
+from lamina.core.files import replacing
 from lamina.core.types import Nest
 
 AHEAD = 2
@@ -70,37 +70,30 @@ def to_file(parts: Iterable[Nest], path: str | os.PathLike[str]) -> np.ndarray:
     path = Path(path)
     if path.suffix != ".npy":
         raise ArgumentError(f"predict writes .npy files, not '{path.name}'.")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     rows, first = 0, None
-    try:
-        with open(temporary, "xb") as file:
-            for part in parts:
-                if nest.is_nested(part):
-                    raise ArgumentError(
-                        "predict(out=...) writes one output; the model has several.",
-                        fix="take them from predict_batches, or predict with one output at a time",
-                    )
-                # NumPy's files know no bfloat16
-                array = part.astype(np.float32) if part.dtype.kind == "V" else part
-                if first is None:
-                    first = array
-                    _header(file, first, 0)
-                if array.shape[1:] != first.shape[1:]:
-                    raise ShapeError(
-                        "The outputs of two batches do not fit into one file.",
-                        met=f"{first.shape[1:]} and {array.shape[1:]} after the axis of samples",
-                    )
-                file.write(np.ascontiguousarray(array).data)
-                rows += len(array)
+    with replacing(path) as file:
+        for part in parts:
+            if nest.is_nested(part):
+                raise ArgumentError(
+                    "predict(out=...) writes one output; the model has several.",
+                    fix="take them from predict_batches, or predict with one output at a time",
+                )
+            # NumPy's files know no bfloat16
+            array = part.astype(np.float32) if part.dtype.kind == "V" else part
             if first is None:
-                raise ArgumentError("The data gave no batch to predict.")
-            file.seek(0)
-            _header(file, first, rows)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+                first = array
+                _header(file, first, 0)
+            if array.shape[1:] != first.shape[1:]:
+                raise ShapeError(
+                    "The outputs of two batches do not fit into one file.",
+                    met=f"{first.shape[1:]} and {array.shape[1:]} after the axis of samples",
+                )
+            file.write(np.ascontiguousarray(array).data)
+            rows += len(array)
+        if first is None:
+            raise ArgumentError("The data gave no batch to predict.")
+        file.seek(0)
+        _header(file, first, rows)
     return np.load(path, mmap_mode="r")
 
 
