@@ -18,7 +18,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1] / "lamina"
 
 CEILINGS = {
-    "core": 4095,
+    "core": 4150,
     "distribution": 250,
     "datasets": 150,
     "preprocessing": 250,
@@ -28,18 +28,18 @@ CEILINGS = {
     "losses, metrics, optimizers": 2750,
     "layers": 4050,
     "layers/preprocessing": 1300,
-    "training, callbacks": 4600,
+    "training, callbacks": 4750,
     "saving": 1075,
-    "view": 1850,
+    "view": 3700,
     "export, quantizers": 600,
-    "models": 1060,
+    "models": 1080,
     "applications, wrappers, distillation": 900,
     "compat": 1250,
-    "face": 450,
+    "face": 520,
 }
 """Code lines a room may have. Raising one is a decision: docs/design.md says why."""
 
-TOTAL = 25_000
+TOTAL = 27_500
 CANARY = ("layers/dense.py", 45)
 LONGEST = 500
 LONG_FILES: frozenset[str] = frozenset()
