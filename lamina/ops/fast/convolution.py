@@ -14,6 +14,9 @@ measured side by side by ``bench/convolution.py``):
   93 -> 12 for the gradient of k; (32, 14, 14, 256) -> 512: 32 -> 30, 31 -> 20, 143 -> 18.
 - Unpadded, of two dimensions: a row of zeros is added, and its output cut off; XLA takes another
   path then. 3x3 of (64, 28, 28, 32) -> 64: 32 -> 11; (32, 14, 14, 256) -> 256: 110 -> 40.
+- The gradient of x, without groups: written as a forward convolution, for the sake of loops, where
+  XLA leaves the transposed one on a path that is 3 to 12 times slower. (64, 13, 13, 32) -> 64 in a
+  loop: 8.0 -> 2.2 a step; (16, 28, 28, 128) -> 128: 209 -> 39; outside of a loop no difference.
 - The gradient of k of all other convolutions without groups: a sum over pieces of the batch small
   enough for the cache. 3x3 of (64, 28, 28, 32) -> 64: 94 -> 23; (64, 16, 16, 64) -> 64: 132 -> 17;
   (32, 28, 28, 128) -> 128: 731 -> 219. Its operands are laid out by hand as for a forward
@@ -128,7 +131,9 @@ def on_cpu(a: Array, b: Array, *, role: str, shape: Any, geometry: Geometry) -> 
     if not (alone and elements <= ELEMENTS) and (elements > 1 or geometry.groups > 1):
         if role == "y" and geometry.groups == 1:
             return _with_a_row(geometry, a, b)
-        if role != "k" or geometry.groups > 1:
+        if role == "x" and geometry.groups == 1:
+            return _input_gradient(geometry, a, b, shape)
+        if geometry.groups > 1:
             return native(a, b, role=role, shape=shape, geometry=geometry)
     if geometry.first:
         last = [jnp.moveaxis(v, 1, -1) if n != "k" else v
@@ -185,6 +190,29 @@ def _window(geometry: Geometry, x: Array, kernel: Array, at: tuple[int, ...]) ->
         count = (size - (elements - 1) * spread - 1) // stride + 1
         slices.append(slice(i * spread, i * spread + (count - 1) * stride + 1, stride))
     return x[(slice(None), *slices)]
+
+
+def _input_gradient(geometry: Geometry, y: Array, kernel: Array, shape: Any) -> Array:
+    """The gradient of x as a convolution of y by the turned kernel, with its channels exchanged.
+
+    The barrier keeps XLA from folding the exchange into the convolution.
+    """
+    rank, first = y.ndim - 2, geometry.first
+    spatial = tuple(range(2, rank + 2) if first else range(1, rank + 1))
+    turned = jnp.swapaxes(jnp.flip(kernel, tuple(range(rank))), -1, -2)
+    sizes = zip(spatial, kernel.shape, geometry.dilation, geometry.strides, geometry.padding,
+                strict=False)  # fmt: skip
+    padding = []
+    for axis, elements, spread, stride, (low, _) in sizes:
+        before = (elements - 1) * spread - low
+        padding.append((before, shape[axis] - 1 - before - (y.shape[axis] - 1) * stride
+                        + (elements - 1) * spread))  # fmt: skip
+    data = (0, 1 if first else rank + 1, *spatial)
+    return lax.conv_general_dilated(
+        y, lax.optimization_barrier(turned), (1,) * rank, padding, lhs_dilation=geometry.strides,
+        rhs_dilation=geometry.dilation,
+        dimension_numbers=lax.ConvDimensionNumbers(data, (rank + 1, rank, *range(rank)), data),
+    )  # fmt: skip
 
 
 def _kernel_gradient(geometry: Geometry, x: Array, y: Array, shape: Any) -> Array:
