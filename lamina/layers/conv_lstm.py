@@ -126,8 +126,8 @@ class ConvLSTMCell(RecurrentCell):
 
         h, c = states
         gates = projected + self.each_gate(convolved, h, self.recurrent_kernel.value, mask)
-        _, states = lstm_step(self, gates, jnp.moveaxis(c, self.channels_axis, -1))
-        states = [jnp.moveaxis(state, -1, self.channels_axis) for state in states]
+        new = lstm_step(self, gates, jnp.moveaxis(c, self.channels_axis, -1))
+        states = [jnp.moveaxis(state, -1, self.channels_axis) for state in new]
         return states[0], states
 
 

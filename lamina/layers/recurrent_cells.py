@@ -10,6 +10,7 @@ from lamina.core import random
 from lamina.core import types as t
 from lamina.layers.arguments import known_size, positive
 from lamina.layers.weighted import WeightedLayer
+from lamina.ops.fast.recurrence import Cell
 
 Given = dict[str, Any]
 """A constructor's ``locals()``: its arguments by name."""
@@ -28,7 +29,9 @@ class RecurrentCell(WeightedLayer):
     """A step made of a projection of its input, and of what the state adds to it.
 
     The projection does not depend on the state, so a recurrent layer may make that of all steps of
-    a sequence at once. A subclass defines ``step(projected, states, mask)``.
+    a sequence at once. A subclass defines ``step(projected, states, mask)``; or ``advance(gates,
+    states)``, which gives the new states, the first of which is the output, from the gates that
+    ``merge`` makes of both parts.
 
     Dropout multiplies inputs (``dropout``) and states (``recurrent_dropout``) by masks that are
     the same in all steps of a sequence (Gal and Ghahramani, 2016).
@@ -37,7 +40,7 @@ class RecurrentCell(WeightedLayer):
     gates = 1
     number_of_states = 1
     size_argument = "units"
-    step: Any
+    advance: Any = None
     _masks: tuple[Mask, Mask] | None = None
 
     units: int
@@ -126,6 +129,29 @@ class RecurrentCell(WeightedLayer):
 
     # --- what the steps are made of -------------------------------------------------------------
 
+    def merge(self, projected: t.Array, recurred: t.Array) -> t.Array:
+        """The gates, from what the input and what the state add to them."""
+        return projected + recurred
+
+    def step(self, projected: t.Array, states: list[t.Array], mask: Mask) -> Any:
+        """The output and the new states."""
+        gates = self.merge(projected, self.recur(states[0], mask) + self.biases()[1])
+        states = list(self.advance(gates, states))
+        return states[0], states
+
+    def biases(self) -> tuple[t.Array, t.Array]:
+        """What is added to the products with the input and with the state."""
+        none = jnp.zeros((), self.kernel.value.dtype)
+        return none if self.bias is None else self.bias.value, none
+
+    def in_two_parts(self) -> Cell | None:
+        """A step whose gradients need few products in the loop; None if this cell has none."""
+        functions = [self.activation, getattr(self, "recurrent_activation", None)]
+        ours = all(each is None or each in vars(activations).values() for each in functions)
+        if self.advance is None or self.projects_at_once() or not ours:
+            return None
+        return Cell(self.merge, self.advance)
+
     def projects_at_once(self) -> bool:
         """Whether to project all steps of a sequence before the first one.
 
@@ -137,8 +163,7 @@ class RecurrentCell(WeightedLayer):
 
     def project(self, inputs: t.Array, mask: Mask) -> t.Array:
         """What the input adds to the gates, in shape (..., gates * units)."""
-        projected = self.each_gate(jnp.matmul, inputs, self.kernel.value, mask)
-        return projected if self.bias is None else projected + self.bias.value
+        return self.each_gate(jnp.matmul, inputs, self.kernel.value, mask) + self.biases()[0]
 
     def recur(self, state: t.Array, mask: Mask) -> t.Array:
         """What the state adds to the gates."""
@@ -192,10 +217,8 @@ class SimpleRNNCell(RecurrentCell):
     ) -> None:
         super().__init__(locals())
 
-    def step(self, projected: t.Array, states: list[t.Array], mask: Mask) -> Any:
-        h = projected + self.recur(states[0], mask)
-        h = h if self.activation is None else self.activation(h)
-        return h, [h]
+    def advance(self, gates: t.Array, states: Any) -> tuple[t.Array, ...]:
+        return (gates if self.activation is None else self.activation(gates),)
 
 
 class LSTMCell(RecurrentCell):
@@ -247,18 +270,16 @@ class LSTMCell(RecurrentCell):
     ) -> None:
         super().__init__(locals())
 
-    def step(self, projected: t.Array, states: list[t.Array], mask: Mask) -> Any:
-        h, c = states
-        return lstm_step(self, projected + self.recur(h, mask), c)
+    def advance(self, gates: t.Array, states: Any) -> tuple[t.Array, ...]:
+        return lstm_step(self, gates, states[1])
 
 
-def lstm_step(cell: RecurrentCell, gates: t.Array, c: t.Array) -> tuple[t.Array, list[t.Array]]:
-    """Output and states of an LSTM, from the gates side by side and the state c."""
+def lstm_step(cell: RecurrentCell, gates: t.Array, c: t.Array) -> tuple[t.Array, t.Array]:
+    """The states h and c of an LSTM, from the gates side by side and the state c."""
     i, f, g, o = jnp.split(gates, 4, -1)
     gate, activation = cell.recurrent_activation, cell.activation
     c = gate(f) * c + gate(i) * activation(g)
-    h = gate(o) * activation(c)
-    return h, [h, c]
+    return gate(o) * activation(c), c
 
 
 class GRUCell(RecurrentCell):
@@ -315,26 +336,32 @@ class GRUCell(RecurrentCell):
         bias = (2, width) if self.reset_after else (width,)
         self.make_weights((known_size(self, input_shape), width), (self.units, width), bias)
 
-    def project(self, inputs: t.Array, mask: Mask) -> t.Array:
-        projected = self.each_gate(jnp.matmul, inputs, self.kernel.value, mask)
-        if self.bias is None:
-            return projected
-        return projected + (self.bias.value[0] if self.reset_after else self.bias.value)
+    def biases(self) -> tuple[t.Array, t.Array]:
+        if self.bias is None or not self.reset_after:
+            return super().biases()
+        return self.bias.value[0], self.bias.value[1]
+
+    def merge(self, projected: t.Array, recurred: t.Array) -> t.Array:
+        """The gates z and r, and the two parts of the candidate."""
+        split = 2 * self.units
+        gates, parts = projected[..., :split] + recurred[..., :split], (projected, recurred)
+        return jnp.concatenate([gates, *(part[..., split:] for part in parts)], -1)
+
+    def advance(self, gates: t.Array, states: Any) -> tuple[t.Array, ...]:
+        z, r, x_h, h_h = jnp.split(gates, 4, -1)
+        z, r = self.recurrent_activation(z), self.recurrent_activation(r)
+        return (z * states[0] + (1 - z) * self.activation(x_h + r * h_h),)
+
+    def in_two_parts(self) -> Cell | None:
+        return super().in_two_parts() if self.reset_after else None
 
     def step(self, projected: t.Array, states: list[t.Array], mask: Mask) -> Any:
-        (h,), kernel, split = states, self.recurrent_kernel.value, 2 * self.units
-        gate = self.recurrent_activation
-        x_zr, x_h = projected[..., :split], projected[..., split:]
         if self.reset_after:
-            inner = self.recur(h, mask)
-            inner = inner if self.bias is None else inner + self.bias.value[1]
-            z, r = jnp.split(gate(x_zr + inner[..., :split]), 2, -1)
-            h_h = r * inner[..., split:]
-        else:
-            own = mask if isinstance(mask, tuple) else (1, 1, 1)
-            z_kernel, r_kernel, h_kernel = jnp.split(kernel, 3, -1)
-            z = gate(x_zr[..., : self.units] + (h * own[0]) @ z_kernel)
-            r = gate(x_zr[..., self.units :] + (h * own[1]) @ r_kernel)
-            h_h = (r * h * own[2]) @ h_kernel
-        h = z * h + (1 - z) * self.activation(x_h + h_h)
+            return super().step(projected, states, mask)
+        (h,), split = states, 2 * self.units
+        own = mask if isinstance(mask, tuple) else (1, 1, 1)
+        z_kernel, r_kernel, h_kernel = jnp.split(self.recurrent_kernel.value, 3, -1)
+        z = self.recurrent_activation(projected[..., : self.units] + (h * own[0]) @ z_kernel)
+        r = self.recurrent_activation(projected[..., self.units : split] + (h * own[1]) @ r_kernel)
+        h = z * h + (1 - z) * self.activation(projected[..., split:] + (r * h * own[2]) @ h_kernel)
         return h, [h]

@@ -24,6 +24,7 @@ from lamina.layers.stacked_cells import (
     output_size,
 )
 from lamina.layers.stepping import scan
+from lamina.ops.fast.recurrence import Cell, Weights, recur
 
 
 class Memory:
@@ -226,13 +227,25 @@ class RNN(Layer):
             object.__setattr__(each, "_masks", masks)  # unnoticed: no program depends on it
         try:
             if _is_ours(cell) and frame is not None and cell.compute_dtype == frame.compute_dtype:
-                x, step, layer = *_taken_apart(cell, x, *drawing[cell]), None
+                mask, recurrent_mask = drawing[cell]
+                parts = None if self.unroll else cell.in_two_parts()
+                if parts and recurrent_mask is None and not isinstance(mask, tuple):
+                    return self._recur(parts, x if mask is None else x * mask, states, keep)
+                x, step, layer = *_taken_apart(cell, x, mask, recurrent_mask), None
             else:
                 step, layer = (lambda x, states: call_cell(cell, x, states, training)), cell
             return self._run(step, layer, x, states, keep)
         finally:
             for each in drawing:
                 object.__delattr__(each, "_masks")
+
+    def _recur(self, parts: Cell, x: t.Array, states: Any, keep: Any) -> tuple[Any, Any]:
+        weights = Weights(self.cell.kernel.value, self.cell.recurrent_kernel.value,
+                          *self.cell.biases())  # fmt: skip
+        new, outputs = recur(parts, self.go_backwards, weights, x, tuple(states), keep)
+        if keep is not None and self.zero_output_for_mask:
+            outputs = _where(keep, outputs, 0)
+        return outputs, list(new)
 
     def _run(self, step: Any, layer: Any, x: t.Array, states: Any, keep: Any) -> tuple[Any, Any]:
         def once(carry: Any, step_input: Any) -> Any:
