@@ -1,5 +1,6 @@
 """What `compile` was given, resolved against the outputs: losses, metrics, and names in logs."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from types import NoneType
 from typing import Any
@@ -55,6 +56,19 @@ def name_of(thing: Any) -> str:
     """The name under which logs show a loss or metric."""
     name = getattr(thing, "name", None) or getattr(thing, "__name__", None)
     return name or to_snake_case(type(thing).__name__)
+
+
+@contextlib.contextmanager
+def numberless(who: str) -> Iterator[None]:
+    """Say who it is that reads numbers of arrays which have none while a step is compiled."""
+    try:
+        yield
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+        raise DTypeError(
+            f"{who} reads the numbers of an array that has none yet: by NumPy, float(), or if.",
+            rule="a step is compiled from a trace with arrays of which only shapes are known",
+            fix="use lamina.ops (ops.mean, ops.where ...) instead",
+        ) from error
 
 
 def resolve_loss(identifier: Any, y_true: Any, y_pred: Any) -> Loss:
@@ -158,7 +172,8 @@ class CompiledLoss:
         total, trackers = None, self.trackers or [None] * len(self.terms)
         for (index, name, loss, factor), tracker in zip(self.terms, trackers, strict=True):
             try:
-                value = loss(targets[index], leaves[index], weights[index])
+                with numberless(f"The loss '{loss.name}'"):
+                    value = loss(targets[index], leaves[index], weights[index])
             except (ShapeError, DTypeError) as error:
                 if len(self.terms) > 1:
                     error.add_note(f"in the loss of the output '{name}'")
@@ -264,14 +279,15 @@ class CompiledMetrics:
         if not self.entries:
             return
         leaves, weights = nest.flatten(y_pred), spread_weights(self.outputs, sample_weight)
-        for _, index, metric, weighted in self.entries:
+        for name, index, metric, weighted in self.entries:
             weight = weights[index] if weighted else None
             rows = _rows(leaves[index]) if _ours(type(metric)) and _ours_inside(metric) else None
             if rows is not None and weight is not None:
                 weight = weight * rows.reshape(rows.shape + (1,) * (weight.ndim - 1))
             weight = rows if weight is None else weight
             kwargs = {} if weight is None else {"sample_weight": weight}
-            metric.update_state(self._target(y_true, index), leaves[index], **kwargs)
+            with numberless(f"The metric '{name}'"):
+                metric.update_state(self._target(y_true, index), leaves[index], **kwargs)
 
     def rowwise(self) -> bool:
         """Whether rows that are masked out do not change the metrics."""
