@@ -123,7 +123,10 @@ class CompiledLoss:
         targets, leaves = self._targets(y_true), nest.flatten(y_pred)
         weights = self._weights(given)
         self.terms = []
-        for index in self.wanted:
+        order = self.wanted
+        if outputs.by_key and isinstance(self.given, dict):
+            order = [i for i in map(outputs.names.index, self.given) if i in order]
+        for index in order:
             parts = given[index] if isinstance(given[index], list) else [given[index]]
             for part, weight in zip(parts, weights[index], strict=True):
                 self._check_target(targets[index], index)
@@ -131,7 +134,9 @@ class CompiledLoss:
                 name = outputs.names[index] if outputs.names else loss.name
                 self.terms.append((index, name, loss, weight))
         if len(self.terms) > 1 and not self.trackers:
-            self.trackers = [metrics.Mean(name=f"{term[1]}_loss") for term in self.terms]
+            taken: dict[str, int] = {}
+            names = [_fresh("", f"{term[1]}_loss", taken, False) for term in self.terms]
+            self.trackers = [metrics.Mean(name=name) for name in names]
         self.built = True
 
     def _weights(self, given: list[Any]) -> list[list[float | None]]:
@@ -139,6 +144,8 @@ class CompiledLoss:
             return [[None] * (len(e) if isinstance(e, list) else 1) for e in given]
         if isinstance(given[0], list) and len(given) == 1:
             return [list(self.weights)]
+        if isinstance(self.weights, (int, float)):
+            return [[self.weights]] * len(given)
         return [[each] for each in self.outputs.spread(self.weights, "loss_weights")]
 
     def _targets(self, y_true: Nest) -> list[Any]:
