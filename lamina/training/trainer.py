@@ -165,7 +165,7 @@ class Trainer(Stepping):
             text = (
                 f"What {self._who()} was compiled with is not kept in a file: "  # type: ignore[attr-defined]
                 "an optax transformation has no config. Compile again after loading; to go on with "
-                "a run, moments included, use fit(resume=...) or OrbaxCheckpoint."
+                "a run, save_weights keeps the moments too: load_weights after compile."
             )
             warn(Finding("optimizer-not-saved", text))
             return {}
