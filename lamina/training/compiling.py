@@ -55,7 +55,7 @@ def _by_shapes(identifier: Any, y_true: Any, y_pred: Any) -> Any:
 def name_of(thing: Any) -> str:
     """The name under which logs show a loss or metric."""
     name = getattr(thing, "name", None) or getattr(thing, "__name__", None)
-    return name or to_snake_case(type(thing).__name__)
+    return name.strip("<>") if name else to_snake_case(type(thing).__name__)
 
 
 @contextlib.contextmanager

@@ -76,7 +76,8 @@ CASES = {
         one, {"loss": SPARSE, "metrics": ["acc", "acc", SPARSE],
               "weighted_metrics": ["acc", "accuracy"]}, IDS, W,
     ),
-    "functions": (real, {"loss": cubic, "metrics": [cubic, "mae"]}, REAL[:, 0]),
+    "functions": (
+        real, {"loss": cubic, "metrics": [cubic, "mae", lambda a, b: abs(a - b)]}, REAL[:, 0]),
     "nested metrics": (real, {"loss": ["mse"], "metrics": [["mae", "mse"]]}, REAL),
     "a weight": (real, {"loss": "mse", "loss_weights": 0.5}, REAL),
     "eager": (real, {"loss": "mse", "metrics": ["mae"], "run_eagerly": True}, REAL),
