@@ -5,6 +5,7 @@ transformation, Lamina's own classes only), or run here. `run` is the steps them
 bind arguments, resolve masks and training, build if needed, cast, check, call, collect.
 """
 
+import math
 import warnings
 import weakref
 from typing import Any
@@ -59,6 +60,12 @@ def _arrays_from_lists(args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _check_positional(layer: Any, args: tuple[Any, ...]) -> None:
+    most = call_signature(layer).most
+    if len(args) > most:
+        raise ArgumentError(
+            f"{layer._who()} takes {most} input(s) by position, and everything else by name.",
+            met=f"{len(args)} were given",
+        )
     for place, value in enumerate(args[1:], 1):
         if isinstance(value, (bool, int, float, str)):
             name = (call_signature(layer).names + ["..."] * len(args))[place]
@@ -243,6 +250,8 @@ class CallSignature:
         parameters = list(signature(cls.call).parameters.values())[1:]
         self.variadic = any(p.kind is p.VAR_KEYWORD for p in parameters)
         self.names = [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        several = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        self.most = math.inf if several else len(self.names)
         self.first = self.names[0] if self.names else None
         self.training = "training" in self.names
         self.training_default = next((p.default for p in parameters if p.name == "training"), None)

@@ -141,6 +141,8 @@ def _fix(shape: Any, wanted: Any) -> str:
     if len(shape) == len(wanted) - 1 and wanted[0] is None:
         if all(a == b or b is None for a, b in zip(shape, wanted[1:], strict=True)):
             return "add the batch axis: x[None]"
+        if tuple(shape[1:]) == tuple(wanted[2:]):
+            return f"the batch axis is not part of Input(shape): Input({wanted[2:]})"
         return "the first axis is the batch; x[None] makes a batch of one"
     if len(wanted) == len(shape) + 1 or len(wanted) == len(shape) - 1:
         return "the batch axis is not part of Input(shape); give batch_shape to fix its size"

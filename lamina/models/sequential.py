@@ -50,8 +50,8 @@ class Sequential(Model):
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer at the end."""
-        if isinstance(layer, SymbolicTensor) and layer.record is not None:
-            layer = layer.record[0]
+        maker = layer.record and layer.record[0] if isinstance(layer, SymbolicTensor) else None
+        layer = maker if getattr(maker, "is_input", False) else layer
         if not isinstance(layer, Layer):
             raise ArgumentError(_not_a_layer(self, layer))
         if any(layer.name == other.name for other in self._chain):

@@ -108,9 +108,9 @@ def isposinf(x: ArrayLike) -> Array:
     return jnp.isposinf(x)
 
 
-def _chosen(condition: Any, x1: Any = None, x2: Any = None) -> SymbolicTensor:
+def _chosen(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     if x1 is None and x2 is None:
-        return SymbolicTensor(condition.shape, "int32")
+        return tuple(SymbolicTensor((None,), "int32") for _ in condition.shape)
     function: Any = where
     return broadcasting(function.plain)(condition, x1, x2)
 

@@ -129,6 +129,8 @@ def mismatch(name: str, y_true: Array, y_pred: Array) -> ShapeError:
             "for integer labels use 'sparse_categorical_crossentropy', or one-hot them: "
             f"lamina.utils.to_categorical(y, {classes})"
         )
+    elif y_pred.ndim > max(y_true.ndim, 2):
+        fix = "if a sample has one target: put a Flatten, or a pooling, before the last layer"
     return ShapeError(
         f"{name}: targets and predictions do not fit together.",
         met=f"y_true of shape {y_true.shape}, y_pred of shape {y_pred.shape}",

@@ -192,6 +192,8 @@ class Optimizer(Stateful):
                 f"{self.name}: no parameter has a gradient.",
                 fix="compute the loss from the model's trainable variables",
             )
+        own = dict(enumerate(self._trainable_variables)) if self.built else {}
+        ready = {i: given.pop(i) for i in [*given] if i in own and own[i].overwrite_with_gradient}
         if self.loss_scale_factor is not None:
             given = {index: grad / self.loss_scale_factor for index, grad in given.items()}
         count, steps = state.iterations, self.gradient_accumulation_steps
@@ -200,10 +202,10 @@ class Optimizer(Stateful):
         params, slots = step(given, list(params), state.slots, rate, count)
         if self.use_ema:
             params, slots["average"] = self._averaged(params, slots["average"], done)
-        for index in given if self.built else ():
-            constraint = self._trainable_variables[index].constraint
-            if constraint is not None:
+        for index in own.keys() & given:
+            if (constraint := own[index].constraint) is not None:
                 params[index] = constraint(params[index])
+        params = [ready.get(index, param) for index, param in enumerate(params)]
         return params, OptimizerState(count + 1, state.learning_rate, slots)
 
     def _advance(

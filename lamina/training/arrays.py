@@ -279,8 +279,8 @@ def placed(a: Any) -> jax.Array:
 def alike(batch: Nest, first: Nest, number: int) -> Nest:
     """The parts of a batch, checked against those of the first one.
 
-    Sizes may differ from batch to batch; structures, ranks and kinds of numbers may not. Integers
-    where the first batch had floats become floats.
+    Sizes may differ from batch to batch; structures and ranks may not. Integers where the first
+    batch had floats become floats; floats where it had integers stay, and compile anew.
 
     Raises:
         ShapeError: naming the batch, the part, and both shapes.
@@ -296,7 +296,8 @@ def alike(batch: Nest, first: Nest, number: int) -> Nest:
         if a.dtype != b.dtype and np.can_cast(a.dtype, b.dtype, "same_kind"):
             a = a.astype(b.dtype)
         kinds = [jax.dtypes.canonicalize_dtype(each.dtype) for each in (a, b)]
-        if a.ndim != b.ndim or kinds[0] != kinds[1]:
+        finer = kinds[0].kind == "f" and kinds[1].kind in "iu"
+        if a.ndim != b.ndim or kinds[0] != kinds[1] and not finer:
             raise ShapeError(
                 f"Batch {number} of the data is unlike batch 0: {_name(path)}.",
                 met=f"{describe_value(a)}; batch 0: {describe_value(b)}",

@@ -233,15 +233,19 @@ class CallbackList(Callback):
         """Whether unknown code runs in some event."""
         return any(callback.runs_user_code for callback in self.callbacks)
 
-    def batch_end(self, kind: Kind, batch: int, logs: Any) -> None:
-        """Tell of a batch; ``logs`` are on the device, and read only for those who want them."""
+    def batch_end(self, kind: Kind, batch: int, logs: Any, told: int) -> None:
+        """Tell of a batch; ``logs`` are on the device, and read only for those who want them.
+
+        To those, the last batch is ``told``: as in Keras, groups of ``steps_per_execution`` are
+        counted whole, though the last one of an epoch may be smaller.
+        """
         numbers = None
         for callback in self.callbacks:
             if callback.uses_batches(kind):
                 numbers = numbers if numbers is not None else (
                     to_numbers(logs) if kind != "predict" else logs
                 )  # fmt: skip
-                getattr(callback, f"on_{kind}_batch_end")(batch, logs=numbers)
+                getattr(callback, f"on_{kind}_batch_end")(told, logs=numbers)
             else:
                 callback.observe(kind, batch, logs)
 

@@ -8,6 +8,7 @@ import numpy as np
 from lamina import layers, optimizers
 from lamina.core import nest
 from lamina.core.fingerprint import structure
+from lamina.core.graph import Graph
 from lamina.core.operation import FunctionOperation
 from lamina.training.endings import entries
 from lamina.training.seen import Finding, Sample, Seen, judge
@@ -89,6 +90,25 @@ def same_layer(it: Any) -> str:
     return same[0] if same and not same[0].startswith("_") else ""
 
 
+def layer_in_a_row(it: Any) -> bool:
+    """warning [same-layer]: '{it.operation.name}' is called on what it gave itself: one layer, with
+    one set of weights, as [Dense(8)] * 3 makes it. Make one for each place: [Dense(8) for _ in
+    range(3)].
+    """
+    again = isinstance(it.operation, _MIXING) and len(it.inputs) == 1
+    return again and any(parent.operation is it.operation for parent in it.parents)
+
+
+def layer_side_by_side(it: Any) -> bool:
+    """warning [same-layer]: '{it.operation.name}' joins the same output of one layer several times,
+    as [Dense(8)] * 3 makes it. Make a layer for each place: [Dense(8) for _ in range(3)].
+    """
+    joins = isinstance(it.operation, layers.Concatenate) and it.parents
+    made = [(id(parent.operation), *map(id, parent.inputs)) for parent in it.parents
+            if isinstance(parent.operation, _MIXING)]  # fmt: skip
+    return bool(joins) and len(made) > len(set(made))
+
+
 def zero_kernel(it: Any) -> bool:
     """warning [zero-kernel]: The kernel of '{it.name}' is all zeros: its units get the same
     gradients, or none, and stay alike. Leave kernel_initializer out.
@@ -113,6 +133,8 @@ def findings(seen: Seen) -> Iterator[Finding]:
     first = [past_the_table, bytes_as_they_are, channels_first]
     yield from judge(first, (each for each in found if each.x is not None))
     yield from judge([same_layer], seen.layers)
+    twice = [layer_in_a_row, layer_side_by_side]
+    yield from judge(twice, (node for graph in _graphs(seen) for node in graph.nodes))
     chain = [each for each in getattr(seen.model, "_chain", ()) if isinstance(each, _MIXING)]
     yield from judge([zero_kernel], chain[:-1])
     yield from judge([learning_rate], [seen.model.optimizer])
@@ -121,14 +143,18 @@ def findings(seen: Seen) -> Iterator[Finding]:
 
 def _about_x(seen: Seen) -> list[Any]:
     """What to say of NaN in the inputs, by what the model may do about it."""
-    graphs = [layer._plan.graph for layer in seen.layers if getattr(layer, "_plan", None)]
-    nodes = [node.operation for graph in graphs for node in graph.nodes]
+    nodes = [node.operation for graph in _graphs(seen) for node in graph.nodes]
     ops = {each.function for each in nodes if isinstance(each, FunctionOperation)}
     if ops & {"isfinite", "isinf", "isnan", "nan_to_num"}:
         return []
     own = seen.own_step or not structure(seen.model).ours
     masks = any(isinstance(layer, layers.Masking) for layer in seen.layers)
     return [perhaps_mended if ops or own or masks else not_finite]
+
+
+def _graphs(seen: Seen) -> list[Graph]:
+    """The graphs of the functional models among the layers."""
+    return [layer._plan.graph for layer in seen.layers if getattr(layer, "_plan", None)]
 
 
 def _input(x: Any, index: Any, name: Any) -> Any:

@@ -1,6 +1,7 @@
 """Checks of losses, last activations, targets and metrics, one output at a time."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def logits_for_probabilities(it: Term) -> bool:
     sigmoid; or give the loss, as an object, from_logits=True.
     """
     known = it.ending.activation not in ("", "exponential", "softplus", *_PROBABILITIES)
-    return it.kind in CLASSES and known and not it.option("from_logits")
+    return it.kind in CLASSES and known and not it.option("from_logits") and not one_class(it)
 
 
 def softmax_of_one(it: Term) -> bool:
@@ -51,6 +52,16 @@ def one_class(it: Term) -> bool:
     'binary_crossentropy' with activation='sigmoid'; for more classes, as many units.
     """
     return it.kind in ONE_HOT and it.option("axis", -1) == -1 and it.shape[-1:] == (1,)
+
+
+def softmax_elsewhere(it: Term) -> bool:
+    """warning [softmax-axis]: {it.who} has its classes along another axis than the softmax of
+    {it.ending.where}. Give both the same: layers.Softmax(axis), and axis of the loss.
+    """
+    if it.kind not in (*ONE_HOT, *SPARSE) or it.ending.activation != "softmax" or not it.shape:
+        return False
+    along, rank = {it.option("axis", -1), it.ending.axis}, len(it.shape)
+    return len({axis % rank for axis in along}) > 1 or it.ending.channels_first and rank > 2
 
 
 def sigmoid_for_one_of_many(it: Term) -> bool:
@@ -94,6 +105,20 @@ def out_of_range(it: Term) -> str:
     return f"the label {shown}, but {it.output} has {count} classes, 0 to {count - 1}. {fix}"
 
 
+def class_numbers(it: Term) -> int:
+    """warning [class-numbers]: {it.target.name} holds whole numbers from 0 to {it.target.high}, all
+    about equally often, as numbers of classes; {it.who} takes them for amounts. For classes take
+    Dense({more}, activation='softmax') and 'sparse_categorical_crossentropy'.
+    """
+    values = it.target.values
+    whole = it.kind in REGRESSION and values.dtype.kind in "iu" and it.target.low == 0
+    if not whole or not 2 <= it.target.high < 100 or it.shape[1:] not in ((), (1,)):
+        return 0
+    counts = np.bincount(values.reshape(-1))
+    even = counts.min() >= 3 and counts.max() <= 3 * counts.min()
+    return len(counts) if even else 0
+
+
 def not_yes_or_no(it: Term) -> bool:
     """warning [labels-range]: {it.who} takes targets from 0 to 1, but {it.target.name} goes from
     {it.target.low:g} to {it.target.high:g}. For labels -1 and 1 give (y + 1) / 2, or take 'hinge';
@@ -107,7 +132,7 @@ def not_one_hot(it: Term) -> bool:
     rows of {it.target.name} do not. If several classes may hold together, take
     'binary_crossentropy' with activation='sigmoid'.
     """
-    if it.kind not in ONE_HOT or it.option("axis", -1) != -1:
+    if it.kind not in ONE_HOT or it.option("axis", -1) != -1 or one_class(it):
         return False
     several = np.count_nonzero(it.target.values, axis=-1) > 1  # one number may be a weight
     return _often(several & (np.abs(it.target.values.sum(axis=-1) - 1) > 0.01))
@@ -167,6 +192,20 @@ def accuracy_of_several(it: Term) -> bool:
     several hold together in {it.target.name}. Take 'binary_accuracy', or F1Score().
     """
     return it.kind == "categorical_accuracy" and _loss(it) in BINARY and _multi_hot(it)
+
+
+def accuracy_of_rare(it: Term) -> str:
+    """warning [rare-labels]: {more} of the labels in {it.target.name} are of one class, so that the
+    metric '{it.name}' is as high for a model that always says so. Look at 'AUC' or Recall() too;
+    class_weight lets rare samples weigh more.
+    """
+    numbers = _all_numbers(replace(it, kind=_loss(it))) if it.kind.endswith("accuracy") else None
+    alone = all(term.kind.endswith("accuracy") for term in it.seen.metrics)
+    weighed = it.seen.weights is not None
+    if numbers is None or not alone or weighed or len(numbers) < 100:
+        return ""
+    share = np.unique_counts(numbers).counts.max() / len(numbers)
+    return f"{share:.1%}" if 0.98 <= share < 1 else ""
 
 
 def metric_of_logits(it: Term) -> str:
@@ -239,11 +278,11 @@ def _loss(it: Term) -> str:
     return next((t.kind for t in it.seen.terms if t.target.name == it.target.name), "")
 
 
-LABELS = [out_of_range, fractions, not_yes_or_no, not_one_hot]
+LABELS = [out_of_range, fractions, class_numbers, not_yes_or_no, not_one_hot]
 BOTH = [probabilities_for_logits, logits_for_probabilities]
-LOSSES = [softmax_of_one, one_class, sigmoid_for_one_of_many, softmax_for_several, out_of_reach,
-          repeated, one_label, strange_weights]  # fmt: skip
-METRICS = [accuracy_of_numbers, accuracy_of_several, metric_of_logits]
+LOSSES = [softmax_of_one, one_class, softmax_elsewhere, sigmoid_for_one_of_many,
+          softmax_for_several, out_of_reach, repeated, one_label, strange_weights]  # fmt: skip
+METRICS = [accuracy_of_numbers, accuracy_of_several, accuracy_of_rare, metric_of_logits]
 
 
 def findings(seen: Seen) -> Iterator[Finding]:

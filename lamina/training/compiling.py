@@ -1,5 +1,6 @@
 """What `compile` was given, resolved against the outputs: losses, metrics, and names in logs."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from types import NoneType
 from typing import Any
@@ -54,7 +55,20 @@ def _by_shapes(identifier: Any, y_true: Any, y_pred: Any) -> Any:
 def name_of(thing: Any) -> str:
     """The name under which logs show a loss or metric."""
     name = getattr(thing, "name", None) or getattr(thing, "__name__", None)
-    return name or to_snake_case(type(thing).__name__)
+    return name.strip("<>") if name else to_snake_case(type(thing).__name__)
+
+
+@contextlib.contextmanager
+def numberless(who: str) -> Iterator[None]:
+    """Say who it is that reads numbers of arrays which have none while a step is compiled."""
+    try:
+        yield
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+        raise DTypeError(
+            f"{who} reads the numbers of an array that has none yet: by NumPy, float(), or if.",
+            rule="a step is compiled from a trace with arrays of which only shapes are known",
+            fix="use lamina.ops (ops.mean, ops.where ...) instead",
+        ) from error
 
 
 def resolve_loss(identifier: Any, y_true: Any, y_pred: Any) -> Loss:
@@ -109,7 +123,10 @@ class CompiledLoss:
         targets, leaves = self._targets(y_true), nest.flatten(y_pred)
         weights = self._weights(given)
         self.terms = []
-        for index in self.wanted:
+        order = self.wanted
+        if outputs.by_key and isinstance(self.given, dict):
+            order = [i for i in map(outputs.names.index, self.given) if i in order]
+        for index in order:
             parts = given[index] if isinstance(given[index], list) else [given[index]]
             for part, weight in zip(parts, weights[index], strict=True):
                 self._check_target(targets[index], index)
@@ -117,7 +134,9 @@ class CompiledLoss:
                 name = outputs.names[index] if outputs.names else loss.name
                 self.terms.append((index, name, loss, weight))
         if len(self.terms) > 1 and not self.trackers:
-            self.trackers = [metrics.Mean(name=f"{term[1]}_loss") for term in self.terms]
+            taken: dict[str, int] = {}
+            names = [_fresh("", f"{term[1]}_loss", taken, False) for term in self.terms]
+            self.trackers = [metrics.Mean(name=name) for name in names]
         self.built = True
 
     def _weights(self, given: list[Any]) -> list[list[float | None]]:
@@ -125,6 +144,8 @@ class CompiledLoss:
             return [[None] * (len(e) if isinstance(e, list) else 1) for e in given]
         if isinstance(given[0], list) and len(given) == 1:
             return [list(self.weights)]
+        if isinstance(self.weights, (int, float)):
+            return [[self.weights]] * len(given)
         return [[each] for each in self.outputs.spread(self.weights, "loss_weights")]
 
     def _targets(self, y_true: Nest) -> list[Any]:
@@ -158,7 +179,8 @@ class CompiledLoss:
         total, trackers = None, self.trackers or [None] * len(self.terms)
         for (index, name, loss, factor), tracker in zip(self.terms, trackers, strict=True):
             try:
-                value = loss(targets[index], leaves[index], weights[index])
+                with numberless(f"The loss '{loss.name}'"):
+                    value = loss(targets[index], leaves[index], weights[index])
             except (ShapeError, DTypeError) as error:
                 if len(self.terms) > 1:
                     error.add_note(f"in the loss of the output '{name}'")
@@ -264,14 +286,15 @@ class CompiledMetrics:
         if not self.entries:
             return
         leaves, weights = nest.flatten(y_pred), spread_weights(self.outputs, sample_weight)
-        for _, index, metric, weighted in self.entries:
+        for name, index, metric, weighted in self.entries:
             weight = weights[index] if weighted else None
             rows = _rows(leaves[index]) if _ours(type(metric)) and _ours_inside(metric) else None
             if rows is not None and weight is not None:
                 weight = weight * rows.reshape(rows.shape + (1,) * (weight.ndim - 1))
             weight = rows if weight is None else weight
             kwargs = {} if weight is None else {"sample_weight": weight}
-            metric.update_state(self._target(y_true, index), leaves[index], **kwargs)
+            with numberless(f"The metric '{name}'"):
+                metric.update_state(self._target(y_true, index), leaves[index], **kwargs)
 
     def rowwise(self) -> bool:
         """Whether rows that are masked out do not change the metrics."""

@@ -34,6 +34,7 @@ class Ending(NamedTuple):
     activation: str
     where: str
     axis: int = -1
+    channels_first: bool = False
 
 
 def endings(model: Any) -> list[Ending | None]:
@@ -99,7 +100,8 @@ def _of_layer(layer: Any, index: int) -> Ending | None:
         return (endings(layer) + [None] * (index + 1))[index]
     name, axis = _name(layer), getattr(layer, "axis", -1)
     known = name in _KNOWN and isinstance(axis, int) and index == 0
-    return Ending(name, repr(layer.name), axis) if known else None
+    first = getattr(layer, "data_format", "") == "channels_first"
+    return Ending(name, repr(layer.name), axis, first) if known else None
 
 
 def _name(layer: Any) -> str:

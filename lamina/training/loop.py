@@ -116,7 +116,7 @@ class Runner:
         """Run an epoch; yields what each program gave: logs, or outputs of a batch."""
         kind: Kind = self.kind
         model = self.model
-        exact = callbacks.uses_batches(kind)
+        exact, group = callbacks.uses_batches(kind), model.steps_per_execution
         self.exposed = self.exposed or callbacks.watched()
         begin = getattr(callbacks, f"on_{kind}_batch_begin")
         for first, last, calls in self._spans(exact):
@@ -129,7 +129,8 @@ class Runner:
             if kind == "predict" and len(calls) > 1:
                 self.logs = jax.tree.map(lambda *some: jnp.concatenate(some), *outputs)
             self.exposed = self.exposed or (exact and callbacks.watched())
-            callbacks.batch_end(kind, last, self._told(first) if exact else self.logs)
+            logs = self._told(first) if exact else self.logs
+            callbacks.batch_end(kind, last, logs, first + (1 if group == "auto" else group) - 1)
             yield self.logs
             if getattr(model, self.flag):
                 break
@@ -168,7 +169,7 @@ class Runner:
         given = self.model.steps_per_execution
         group = 1 if given == "auto" else given
         if isinstance(self.data, StreamData):
-            yield from self._stream(self.data, 1 if self.kind == "predict" else group)
+            yield from self._stream(self.data, group if exact or self.kind != "predict" else 1)
         elif self.kind == "predict":
             yield from self._slices(self.data, group if exact else None)
         else:
@@ -212,13 +213,12 @@ class Runner:
         step = first = 0
         calls: list[Any] = []
         while step < steps:
-            count = width if steps - step > width // 2 else 1
-            begin, end = step * size, (step + count) * size
+            begin, end = step * size, (step + width) * size
             rows: Any = slice(begin, end)
             if end > data.size and program.facts.rowwise:
                 rows = np.arange(begin, end) % data.size
             calls.append((program.single, data.take(rows)))
-            step += count
+            step += width
             if len(calls) == (group or 1) or step >= steps:
                 yield first, min(step, steps) - 1, calls
                 first, calls = step, []

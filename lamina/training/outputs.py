@@ -23,8 +23,10 @@ class Outputs:
         leaves, self.structure = nest.flatten_with(y_pred)
         self.size = len(leaves)
         self.shapes = [tuple(x.shape) if hasattr(x, "shape") else () for x in leaves]
-        flat = isinstance(y_pred, dict) and len(y_pred) == self.size
-        self.names = sorted(y_pred) if flat else list(names or [])
+        items = y_pred.values() if isinstance(y_pred, dict) else y_pred
+        self.deep = nest.is_nested(y_pred) and any(map(nest.is_nested, items))
+        self.by_key = isinstance(y_pred, dict) and not self.deep
+        self.names = sorted(y_pred) if self.by_key else list(names or [])
         if len(self.names) != self.size:
             self.names = []
 
@@ -34,7 +36,8 @@ class Outputs:
         Raises:
             ArgumentError: when there are too many, too few, or names of no output.
         """
-        if isinstance(value, dict) and (self.names or self.size == 1):
+        by_name = isinstance(value, dict) and (not self.deep or {*value} <= {*self.names})
+        if by_name and (self.names or self.size == 1):
             return self._by_name(value, what)
         if isinstance(value, (list, tuple)) and len(value) == self.size:
             return list(value)

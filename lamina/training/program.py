@@ -136,6 +136,7 @@ class Program:
         """How many of ``steps`` batches like this one are predicted as one: a power of two.
 
         One if a row's outputs may depend on others, or where arrays in the program would be large.
+        So few that filling up the last program costs a quarter more at most.
         """
         rows = nest.flatten(batch.x)[0].shape[0]
         if not self.facts.rowwise:
@@ -145,7 +146,10 @@ class Program:
             arrays = [x.aval for equation in _equations(jaxpr) for x in equation.outvars]
             largest = max((x.size * x.dtype.itemsize for x in arrays), default=1)
             self.widths[rows] = _power(min(WIDE, WIDE_BYTES // max(largest, 1)))
-        return min(self.widths[rows], _power(steps))
+        width = min(self.widths[rows], _power(steps))
+        while -steps % width > steps // 4:
+            width //= 2
+        return width
 
 
 def _power(limit: int) -> int:

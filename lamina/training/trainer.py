@@ -19,11 +19,11 @@ from lamina.core.variable import read_all
 from lamina.metrics import Mean
 from lamina.training import finder, loop, memory, rehearsal
 from lamina.training.callback import CallbackList, History, to_numbers
-from lamina.training.checks import examine
+from lamina.training.checks import examine, warn
 from lamina.training.compilations import Compilation
 from lamina.training.compiling import CompiledLoss, CompiledMetrics
 from lamina.training.data import source_of, split, validation_source
-from lamina.training.seen import Findings
+from lamina.training.seen import Finding, Findings
 from lamina.training.stepping import Stepping
 
 
@@ -156,8 +156,20 @@ class Trainer(Stepping):
         kept.compiled = True
 
     def get_compile_config(self) -> Config:
-        """What `compile` was given, as plain values; empty when it was not called."""
-        return registry.serialize(self._training.given)
+        """What `compile` was given, as plain values; empty when it was not called.
+
+        Warns ``[optimizer-not-saved]`` and is empty with an optax transformation: it has no config.
+        """
+        given = self._training.given
+        if isinstance(given.get("optimizer"), optimizers.OptaxOptimizer):
+            text = (
+                f"What {self._who()} was compiled with is not kept in a file: "  # type: ignore[attr-defined]
+                "an optax transformation has no config. Compile again after loading; to go on with "
+                "a run, save_weights keeps the moments too: load_weights after compile."
+            )
+            warn(Finding("optimizer-not-saved", text))
+            return {}
+        return registry.serialize(given)
 
     def compile_from_config(self, config: Config) -> None:
         """Compile as `get_compile_config` says; a built model's optimizer gets its state."""

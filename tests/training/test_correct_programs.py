@@ -39,6 +39,8 @@ def test_regression():
     run(mlp(1, "relu"), "mse", X, np.abs(REAL))
     run(mlp(1, "softplus"), "mse", X, np.abs(REAL))
     run(mlp(1, "sigmoid"), "mse", X, RNG.random((N, 1)))
+    run(mlp(), "mse", X, RNG.poisson(2, 4 * N)[:N])
+    run(mlp(), "mse", X, IDS + 1, ["mae"])
     run(mlp(1, "exponential"), "msle", X, np.abs(REAL) / 10)
     run(mlp(), "log_cosh", X, REAL)
 
@@ -266,6 +268,9 @@ def test_several_outputs_and_inputs():
     run(model, each, [X, WORDS], targets, measured)
     listed = keras.Model([a, b], [value, kind])
     run(listed, ["mse", "sparse_categorical_crossentropy"], [X, WORDS], [REAL, IDS])
+    shared = layers.Dense(4, "relu")
+    again = layers.Concatenate()([shared(a), shared(c := keras.Input((6,)))])
+    run(keras.Model([a, c], layers.Dense(1)(again)), "mse", [X, X[::-1]], REAL)
     siamese = mlp(4)
     distance = layers.Subtract()([siamese(a), siamese(c := keras.Input((6,)))])
     run(keras.Model([a, c], layers.Dense(1, "sigmoid")(distance)), "binary_crossentropy",
@@ -336,6 +341,10 @@ def test_rare_labels():
     rare[-1] = 1
     x = np.tile(X, (5, 1))
     run(mlp(1, "sigmoid"), "binary_crossentropy", x, rare, ["AUC"])
+    run(mlp(1, "sigmoid"), "binary_crossentropy", x, rare, ["accuracy", "Recall"])
+    model = mlp(1, "sigmoid")
+    model.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
+    model.fit(x, rare, class_weight={0: 1.0, 1: 50.0}, verbose=0)
     batches = ((x[i : i + 32], rare[i : i + 32]) for i in range(0, 320, 32))
     run(mlp(1, "sigmoid"), "binary_crossentropy", batches)
 

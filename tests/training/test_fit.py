@@ -56,7 +56,7 @@ def test_one_program_each_for_train_test_and_predict():
     programs = list(model._training.programs.values())
     assert [program.kind for program in programs] == ["train", "test", "predict"]
     assert [program.several._cache_size() for program in programs] == [1, 1, 0]
-    assert [program.single._cache_size() for program in programs] == [0, 0, 2]
+    assert [program.single._cache_size() for program in programs] == [0, 0, 1]
 
 
 def test_predict_takes_batches_together_where_rows_are_computed_alone():

@@ -5,6 +5,7 @@ import pytest
 
 import lamina as keras
 from lamina import optimizers
+from lamina.core.errors import LaminaWarning
 
 RNG = np.random.default_rng(0)
 X = RNG.random((64, 4), dtype="float32")
@@ -107,3 +108,27 @@ def test_accumulating_under_masks(kind):
     first, second = gradients[:2].sum(), gradients[2:].sum()
     expected = (first + second) / 2 if kind == "sum" else (first / 6 + second / 1) / 2
     np.testing.assert_allclose(moved, 1e-3 * expected, rtol=1e-3)
+
+
+def test_a_file_of_a_model_that_optax_trains_is_one_to_compile(tmp_path):
+    made = with_optax()
+    made.fit(X, Y, verbose=0)
+    with pytest.warns(LaminaWarning, match="Compile again.*optimizer-not-saved") as caught:
+        made.save(tmp_path / "m.keras")
+    assert len(caught) == 1 and caught[0].filename == __file__
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    assert not loaded.compiled
+    assert np.array_equal(loaded.predict(X, verbose=0), made.predict(X, verbose=0))
+
+
+@pytest.mark.parametrize("given", [{}, {"global_clipnorm": 0.1}, {"use_ema": True}])
+def test_variables_whose_gradient_is_their_next_value(given):
+    scale, weight = keras.Variable([1.0, 1.0]), keras.Variable([1.0])
+    scale.overwrite_with_gradient = True
+    alone, other = optimizers.Adam(0.1, **given), optimizers.Adam(0.1, **given)
+    alone.build([copy := keras.Variable([1.0])])
+    other.build([scale, weight])
+    for _ in range(2):
+        alone.apply([np.ones(1, "float32")])
+        other.apply([np.full(2, 5.0, "float32"), np.ones(1, "float32")])
+    assert np.array_equal(scale, [5, 5]) and np.allclose(weight, copy)

@@ -18,8 +18,7 @@ def test_the_first_epoch_compiles_all_that_a_run_needs():
     assert [(each.kind, each.cause) for each in model.compilations] == [
         ("train", "first"),
         ("test", "first"),
-        ("predict", "first"),  # two batches as one, and the rest by itself
-        ("predict", "batch of 32 rows instead of 64"),
+        ("predict", "first"),
     ]
     before = len(model.compilations)
     model.fit(X, Y, **run | {"epochs": 3})
@@ -35,6 +34,26 @@ def test_a_short_batch_of_a_stream_is_filled_up_unless_rows_are_mixed():
     model.fit(iter(batches), verbose=0)
     assert [c.cause for c in model.compilations] == ["first", "batch of 17 rows instead of 32"]
     assert model.compilations[1].shapes[0] == ((17, 4), "float32")
+
+
+@pytest.mark.parametrize("samples", [5, 33, 65, 97, 300, 2100])
+def test_predicting_any_number_of_samples_is_one_program(samples):
+    x = np.random.default_rng(0).normal(size=(samples, 4)).astype("float32")
+    model = compiled()
+    whole = np.asarray(model(x))
+    assert np.allclose(model.predict(x, verbose=0), whole, atol=1e-6)
+    assert len(model.compilations) == 1
+    assert np.allclose(np.concatenate([*model.predict_batches(x)]), whole, atol=1e-6)
+    batches = (x[i : i + 32] for i in range(0, samples, 32))
+    assert np.allclose(model.predict(batches, verbose=0), whole, atol=1e-6)
+    assert len(model.compilations) <= 2
+
+
+def test_floats_after_integers_compile_anew():
+    model = compiled(loss="mse")
+    hot = np.eye(3)[Y[:32]]
+    model.fit(iter([(X[:32], hot.astype("int64")), (X[:32], hot / 2)]), verbose=0)
+    assert [c.cause for c in model.compilations] == ["first", "dtype float32 instead of int32"]
 
 
 def test_causes_name_the_attribute_and_the_dtype():
