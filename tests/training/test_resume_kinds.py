@@ -5,12 +5,12 @@ import random
 import numpy as np
 import optax
 import pytest
+from training.models import data
 from training.test_resume import At, Stop, assert_same, outcome
 
 import lamina as keras
 from lamina import callbacks, optimizers
 from lamina.callbacks import backup
-from training.models import data
 
 X, Y = data(samples=75)
 WEIGHTS = np.random.default_rng(1).random(75).astype("float32")
@@ -45,6 +45,10 @@ class Own(keras.Sequential):
     def train_step(self, state, data):
         logs, state = super().train_step(state, data)
         return {**logs, "twice": 2 * logs["loss"]}, state
+
+
+def batches():
+    return [(X[i : i + 10], Y[i : i + 10]) for i in range(0, 75, 10)]
 
 
 def drawn():
@@ -98,8 +102,7 @@ KINDS = {
                            "fit": {"validation_data": Shuffled}},
     "dataset in parts": {"source": lambda: Shuffled(True), "fit": {"steps_per_epoch": 4}},
     "dataset in its order": {"source": lambda: Shuffled(workers=2), "fit": {"shuffle": False}},
-    "list of batches": {"source": lambda: [(X[i : i + 10], Y[i : i + 10]) for i in range(0, 75, 10)],
-                        "compile": {"steps_per_execution": 3}},
+    "list of batches": {"source": batches, "compile": {"steps_per_execution": 3}},
     "generator": {"source": drawn, "fit": {"steps_per_epoch": 8}},
 }  # fmt: skip
 
