@@ -1,10 +1,12 @@
 """`Optimizer`: a pair of pure functions, ``init`` and ``update``, with Keras's face on top."""
 
+import contextlib
+import contextvars
 import inspect
 import re
 import warnings
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypedDict
 
 import jax
@@ -18,7 +20,8 @@ from lamina.core.naming import auto_name
 from lamina.core.settings import settings
 from lamina.core.types import Array, Config, CustomObjects
 from lamina.core.variable import Variable
-from lamina.optimizers.state import Grads, OptimizerState, Own, Slots, Stateful, Step
+from lamina.ops.targets import divide_no_nan
+from lamina.optimizers.state import ACCUMULATED, Grads, OptimizerState, Own, Slots, Stateful, Step
 
 
 class SharedOptions(TypedDict, total=False):
@@ -41,6 +44,19 @@ class OptimizerOptions(SharedOptions, total=False):
     weight_decay: float | None
 
 
+_weight: contextvars.ContextVar[Any] = contextvars.ContextVar("weight", default=1.0)
+
+
+@contextlib.contextmanager
+def weighing(weight: Any) -> Iterator[None]:
+    """Gradients applied inside the block weigh so much among those that are accumulated."""
+    token = _weight.set(weight)
+    try:
+        yield
+    finally:
+        _weight.reset(token)
+
+
 OPTIONS = tuple(sorted(OptimizerOptions.__annotations__))
 
 
@@ -57,9 +73,10 @@ class Optimizer(Stateful):
         ema_momentum: Weight of the old average in the new one.
         ema_overwrite_frequency: After how many steps parameters become their average, if ever.
         loss_scale_factor: What the loss was multiplied by, and gradients are divided by.
-        gradient_accumulation_steps: How many gradients are averaged before one step is made. Each
-            counts the same, however many samples masks and weights left of its batch; a loss with
-            ``reduction="sum"``, divided by what counts in all batches, weighs them by that.
+        gradient_accumulation_steps: How many gradients are averaged before one step is made. In
+            `fit` each weighs as much as the loss of its batch divides by (what masks leave, or the
+            sum of weights; samples, where there are several losses), so that the step is that of
+            one large batch; elsewhere, and with ``reduction="sum"``, each counts the same.
         name: Name, also of the variables.
 
     The pure form, for arrays in any transformation::
@@ -237,15 +254,25 @@ class Optimizer(Stateful):
     def _accumulate(
         self, grads: Grads, params: list[Array], slots: Slots, rate: Array, count: Array
     ) -> tuple[list[Array], Slots]:
+        # Kept are the weighted mean so far, times how many gradients are in it, as Keras has it.
         steps: Any = self.gradient_accumulation_steps
-        slots, name = dict(slots), "gradient_accumulator"
-        sums = [h + grads[i] if i in grads else h for i, h in enumerate(slots.pop(name))]
-        means, due = {index: sums[index] / steps for index in grads}, (count + 1) % steps == 0
+        slots, name, weight = dict(slots), "gradient_accumulator", _weight.get()
+        number, (known, *rest) = count % steps, slots.pop(ACCUMULATED)
+        before = jnp.where(number == 0, 0, jnp.where(known < 0, number * weight, known))
+        total = (before + weight).astype(known.dtype)
+        share = divide_no_nan(weight, total) * (number + 1)
+        keep = (number + 1) / jnp.maximum(number, 1) * divide_no_nan(before, total)
+        sums = [
+            (keep * h + share * grads[i]).astype(h.dtype) if i in grads else h
+            for i, h in enumerate(slots.pop(name))
+        ]
+        means, due = {index: sums[index] / steps for index in grads}, number + 1 == steps
         params, slots = jax.lax.cond(
             due,
             lambda: self._advance(means, params, slots, rate, count // steps),
             lambda: (params, slots),
         )
+        slots[ACCUMULATED] = [total, *rest]
         return params, {**slots, name: [jnp.where(due, 0, each) for each in sums]}
 
     def _averaged(

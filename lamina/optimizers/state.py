@@ -24,6 +24,9 @@ Own = dict[str, Array]
 Step = tuple[Array, Own]
 """What a rule gives: a parameter's new value, and its new states."""
 
+ACCUMULATED = "accumulated_weight"
+"""What the gradients that are accumulated weigh together; below 0 where that is not known."""
+
 
 class OptimizerState(NamedTuple):
     """What an optimizer remembers between steps, as a pytree of arrays.
@@ -76,6 +79,8 @@ class Stateful(Configurable):
         slots: Slots = {name: [None] * len(params) for group in self._groups() for name in group}
         for name, index, (shape, dtype) in self._specs(params):
             slots[name][index] = jnp.full(shape, self.slot_value(name), dtype)
+        if self.gradient_accumulation_steps:
+            slots[ACCUMULATED] = [jnp.float32(-1)]
         rate = self._rate.value if isinstance(self._rate, Variable) else None
         return OptimizerState(jnp.zeros((), jnp.int32), rate, slots)
 
@@ -88,6 +93,9 @@ class Stateful(Configurable):
             label = f"{self._trainable_variables[index].path.replace('/', '_')}_{name}"
             self._added.append(self._make_variable(label, shape, dtype, self.slot_value(name)))
             self._places.append((name, index))
+        if self.gradient_accumulation_steps:
+            self._added.append(self._make_variable(ACCUMULATED, (), "float32", -1.0))
+            self._places.append((ACCUMULATED, 0))
         self.built = True
 
     def _know(self, variables: Iterable[Variable]) -> None:
@@ -168,6 +176,11 @@ class Stateful(Configurable):
         return [self._iterations, *rate, *self._added]
 
     @property
+    def stored_variables(self) -> list[Variable]:
+        """The variables that files hold, which are those of Keras."""
+        return [each for each in self.variables if not each.path.endswith(ACCUMULATED)]
+
+    @property
     def _model_variables_moving_average(self) -> list[Variable]:
         """The moving averages of the variables, in their order; none without ``use_ema``."""
         pairs = zip(self._added, self._places, strict=True)
@@ -230,17 +243,19 @@ class Stateful(Configurable):
 
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Put each variable's array into ``store`` under its number."""
-        for index, variable in enumerate(self.variables):
+        for index, variable in enumerate(self.stored_variables):
             store[str(index)] = variable.numpy()
 
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
         """Take the variables from ``store``; warns and changes nothing if it has others."""
-        if len(store) != len(self.variables):
+        own = {id(each): str(index) for index, each in enumerate(self.stored_variables)}
+        if len(store) != len(own):
             hint = "" if self.built else " It was not built yet: call build(variables) before."
             warnings.warn(
                 f"The state of {self.name} was not loaded: the file has {len(store)} arrays, the "
-                f"optimizer {len(self.variables)} variables.{hint}",
+                f"optimizer {len(own)} variables.{hint}",
                 stacklevel=2,
             )
             return
-        self.set_weights([np.asarray(store[str(index)]) for index in range(len(store))])
+        given = {key: np.asarray(store[place]) for key, place in own.items()}
+        self.set_weights([given.get(id(each), np.float32(-1)) for each in self.variables])
