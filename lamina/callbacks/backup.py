@@ -16,6 +16,7 @@ import math
 import os
 import re
 import time
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ from lamina.core.settings import settings
 from lamina.saving.archive import opened, text
 from lamina.training.callback import Callback, History, Kind, Logs
 from lamina.training.data import ArrayData
+from lamina.training.datasets import PyDataset
 from lamina.training.state import TrainState, read, write
 from lamina.training.streams import StreamData, host_random, set_host_random
 
@@ -99,6 +101,15 @@ class BackupAndRestore(Callback):
         if kept is None:
             return
         self._restore(kept)
+        data: Any = getattr(runner.data, "source", None)
+        mixes = getattr(type(data), "on_epoch_end", None) not in (None, PyDataset.on_epoch_end)
+        if kept["epoch"] and mixes and not hasattr(data, "get_state"):
+            warnings.warn(
+                f"{type(data).__name__}.on_epoch_end is not called again for the {kept['epoch']} "
+                "epochs before [resume-order]. If it changes the order of samples, give the class "
+                "get_state() and set_state(state).",
+                stacklevel=2,
+            )
         runner.epochs = range(kept["epoch"], 0 if kept["stop"] else runner.epochs.stop)
         self._current_epoch = kept["epoch"]
 
