@@ -1,12 +1,10 @@
 """`Optimizer`: a pair of pure functions, ``init`` and ``update``, with Keras's face on top."""
 
-import contextlib
-import contextvars
 import inspect
 import re
 import warnings
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self, TypedDict
 
 import jax
@@ -20,8 +18,16 @@ from lamina.core.naming import auto_name
 from lamina.core.settings import settings
 from lamina.core.types import Array, Config, CustomObjects
 from lamina.core.variable import Variable
-from lamina.ops.targets import divide_no_nan
-from lamina.optimizers.state import ACCUMULATED, Grads, OptimizerState, Own, Slots, Stateful, Step
+from lamina.optimizers.state import (
+    ACCUMULATED,
+    Grads,
+    OptimizerState,
+    Own,
+    Slots,
+    Stateful,
+    Step,
+    shares,
+)
 
 
 class SharedOptions(TypedDict, total=False):
@@ -42,19 +48,6 @@ class OptimizerOptions(SharedOptions, total=False):
     """Those of the optimizers that do not list ``weight_decay`` among their own."""
 
     weight_decay: float | None
-
-
-_weight: contextvars.ContextVar[Any] = contextvars.ContextVar("weight", default=1.0)
-
-
-@contextlib.contextmanager
-def weighing(weight: Any) -> Iterator[None]:
-    """Gradients applied inside the block weigh so much among those that are accumulated."""
-    token = _weight.set(weight)
-    try:
-        yield
-    finally:
-        _weight.reset(token)
 
 
 OPTIONS = tuple(sorted(OptimizerOptions.__annotations__))
@@ -254,18 +247,12 @@ class Optimizer(Stateful):
     def _accumulate(
         self, grads: Grads, params: list[Array], slots: Slots, rate: Array, count: Array
     ) -> tuple[list[Array], Slots]:
-        # Kept are the weighted mean so far, times how many gradients are in it, as Keras has it.
         steps: Any = self.gradient_accumulation_steps
-        slots, name, weight = dict(slots), "gradient_accumulator", _weight.get()
-        number, (known, *rest) = count % steps, slots.pop(ACCUMULATED)
-        before = jnp.where(number == 0, 0, jnp.where(known < 0, number * weight, known))
-        total = (before + weight).astype(known.dtype)
-        share = divide_no_nan(weight, total) * (number + 1)
-        keep = (number + 1) / jnp.maximum(number, 1) * divide_no_nan(before, total)
-        sums = [
-            (keep * h + share * grads[i]).astype(h.dtype) if i in grads else h
-            for i, h in enumerate(slots.pop(name))
-        ]
+        slots, name, number = dict(slots), "gradient_accumulator", count % steps
+        known, *rest = slots.pop(ACCUMULATED)
+        keep, share, total = shares(number, known)
+        sums = [(keep * h + share * grads[i]).astype(h.dtype) if i in grads else h
+                for i, h in enumerate(slots.pop(name))]  # fmt: skip
         means, due = {index: sums[index] / steps for index in grads}, number + 1 == steps
         params, slots = jax.lax.cond(
             due,

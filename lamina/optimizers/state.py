@@ -1,5 +1,7 @@
 """What an optimizer remembers: a pytree of arrays, and the variables that hold it between steps."""
 
+import contextlib
+import contextvars
 import functools
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
@@ -14,6 +16,7 @@ from lamina.core.errors import ShapeError
 from lamina.core.naming import auto_name
 from lamina.core.types import Array, ArrayLike, DTypeLike, ShapeLike
 from lamina.core.variable import Variable
+from lamina.ops.targets import divide_no_nan
 
 Slots = dict[str, list[Any]]
 """For each kind of state, an array for each parameter; None where a parameter has none."""
@@ -26,6 +29,34 @@ Step = tuple[Array, Own]
 
 ACCUMULATED = "accumulated_weight"
 """What the gradients that are accumulated weigh together; below 0 where that is not known."""
+
+_weight: contextvars.ContextVar[Any] = contextvars.ContextVar("weight", default=1.0)
+
+
+@contextlib.contextmanager
+def weighing(weight: Any) -> Iterator[None]:
+    """Gradients applied inside the block weigh so much among those that are accumulated."""
+    token = _weight.set(weight)
+    try:
+        yield
+    finally:
+        _weight.reset(token)
+
+
+def shares(number: Array, known: Array) -> tuple[Array, Array, Array]:
+    """Factors of what is accumulated and of the next gradient, and what both weigh together.
+
+    Kept is the weighted mean so far, times how many gradients are in it, as Keras keeps it.
+
+    Args:
+        number: How many gradients are in it.
+        known: What they weigh; below 0 where that is not known: then as much each as the next.
+    """
+    weight = _weight.get()
+    before = jnp.where(number == 0, 0, jnp.where(known < 0, number * weight, known))
+    total = (before + weight).astype(known.dtype)
+    keep = (number + 1) / jnp.maximum(number, 1) * divide_no_nan(before, total)
+    return keep, divide_no_nan(weight, total) * (number + 1), total
 
 
 class OptimizerState(NamedTuple):

@@ -15,7 +15,7 @@ from lamina.core.errors import ArgumentError, ShapeError, StateError
 from lamina.core.types import Array, Nest
 from lamina.core.variable import read_all
 from lamina.losses.loss import counting
-from lamina.optimizers.optimizer import weighing
+from lamina.optimizers.state import weighing
 from lamina.training.state import TrainState, pairs, variables_of
 
 
