@@ -5,7 +5,7 @@ import re
 import warnings
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self, TypedDict
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ from lamina.core.naming import auto_name
 from lamina.core.settings import settings
 from lamina.core.types import Array, Config, CustomObjects
 from lamina.core.variable import Variable
+from lamina.optimizers.options import OPTIONS
 from lamina.optimizers.state import (
     ACCUMULATED,
     Grads,
@@ -28,29 +29,6 @@ from lamina.optimizers.state import (
     Step,
     shares,
 )
-
-
-class SharedOptions(TypedDict, total=False):
-    """Keyword arguments that all optimizers take; see `Optimizer`."""
-
-    clipnorm: float | None
-    clipvalue: float | None
-    global_clipnorm: float | None
-    use_ema: bool
-    ema_momentum: float
-    ema_overwrite_frequency: int | None
-    loss_scale_factor: float | None
-    gradient_accumulation_steps: int | None
-    name: str | None
-
-
-class OptimizerOptions(SharedOptions, total=False):
-    """Those of the optimizers that do not list ``weight_decay`` among their own."""
-
-    weight_decay: float | None
-
-
-OPTIONS = tuple(sorted(OptimizerOptions.__annotations__))
 
 
 class Optimizer(Stateful):

@@ -156,13 +156,15 @@ class StreamData:
         And how the host's generators stood when it began, and what the source itself remembers.
         """
         taken = None if self._iterator is None else self._seen - len(self._left)
-        own = copy.deepcopy(self.source.get_state()) if _remembers(self.source) else None
+        source: Any = self.source
+        own = copy.deepcopy(source.get_state()) if _remembers(source) else None
         return {"taken": taken or 0, "began": None if taken is None else self._began, "own": own}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Skip as many batches as `state` says: the source has to give the same ones again."""
-        if _remembers(self.source):
-            self.source.set_state(state["own"])
+        source: Any = self.source
+        if _remembers(source):
+            source.set_state(state["own"])
         if not isinstance(self.source, Iterator):  # a pass that was begun here is not the one
             self._iterator, self._left = None, deque()
             if state["began"] is not None:
