@@ -16,6 +16,7 @@ import math
 import os
 import re
 import time
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
+from lamina.callbacks.averaging import SwapEMAWeights
 from lamina.callbacks.monitoring import MonitorCallback
 from lamina.core.errors import ArgumentError, FileError
 from lamina.core.files import replacing
@@ -33,7 +35,9 @@ from lamina.core.settings import settings
 from lamina.saving.archive import opened, text
 from lamina.training.callback import Callback, History, Kind, Logs
 from lamina.training.data import ArrayData
+from lamina.training.datasets import PyDataset
 from lamina.training.state import TrainState, read, write
+from lamina.training.streams import StreamData, host_random, set_host_random
 
 SECONDS = 30.0
 """With ``fit(resume=...)``, an epoch that takes longer is kept on the way this often at most."""
@@ -97,6 +101,15 @@ class BackupAndRestore(Callback):
         if kept is None:
             return
         self._restore(kept)
+        data: Any = getattr(runner.data, "source", None)
+        mixes = getattr(type(data), "on_epoch_end", None) not in (None, PyDataset.on_epoch_end)
+        if kept["epoch"] and mixes and not hasattr(data, "get_state"):
+            warnings.warn(
+                f"{type(data).__name__}.on_epoch_end is not called again for the {kept['epoch']} "
+                "epochs before [resume-order]. If it changes the order of samples, give the class "
+                "get_state() and set_state(state).",
+                stacklevel=2,
+            )
         runner.epochs = range(kept["epoch"], 0 if kept["stop"] else runner.epochs.stop)
         self._current_epoch = kept["epoch"]
 
@@ -106,8 +119,14 @@ class BackupAndRestore(Callback):
         if kept is not None and kept["step"]:  # what began this epoch was done before
             self._restore(kept)
             runner.start, runner.logs = kept["step"], kept["logs"]
+        self._place()
+
+    def _place(self) -> None:
+        """Note where the data are, from where batches of a stream that were used are read again."""
+        runner = self._runner
         self._source = runner.data.state()
         self._check = runner.check and runner.check.state()
+        self._random = host_random()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         self._seen += 1
@@ -121,8 +140,7 @@ class BackupAndRestore(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self._current_epoch = epoch + 1
         if self.save_freq == "epoch":
-            self._source = self._runner.data.state()
-            self._check = self._runner.check and self._runner.check.state()
+            self._place()
             self._save(epoch + 1, 0)
 
     def on_train_end(self, logs: Logs = None) -> None:
@@ -148,6 +166,7 @@ class BackupAndRestore(Callback):
             "data": self._source,
             "check": self._check,
             "seed": [settings.seed, settings.draws],
+            "random": self._random if isinstance(runner.data, StreamData) else host_random(),
             "stop": self.model.stop_training,
             "callbacks": {key: _state(each) for key, each in _numbered(runner.callbacks)},
         }
@@ -208,6 +227,7 @@ class BackupAndRestore(Callback):
         if runner.check is not None:
             runner.check.restore(kept["check"])
         settings.seed, settings.draws = kept["seed"]
+        set_host_random(kept["random"])
         self.model.stop_training = kept["stop"]
         for key, callback in _numbered(runner.callbacks):
             state = kept["callbacks"].get(key)
@@ -237,7 +257,7 @@ def _state(callback: Any) -> Any:
     """What a callback remembers: its own account, or, of ours, what was not given to it."""
     if hasattr(callback, "get_state"):
         return callback.get_state()
-    if not isinstance(callback, (History, MonitorCallback)):
+    if not isinstance(callback, (History, MonitorCallback, SwapEMAWeights)):
         return None
     given = {"params", "_model"}
     if dataclasses.is_dataclass(callback):
@@ -252,9 +272,10 @@ def _traits(model: Any, runner: Any) -> dict[str, Any]:
         for number, v in enumerate(own):
             path = re.sub(r"_\d+", "", v.path)
             found[f"{part} {number}"] = f"{path} {list(v.shape)} {v.dtype}"
-    optimizer = model.optimizer
-    config = {name: value for name, value in optimizer.get_config().items()
-              if name not in ("name", "learning_rate")}  # fmt: skip
+    optimizer, config = model.optimizer, {}
+    with contextlib.suppress(FileError):  # functions of optax are not compared
+        config = {name: value for name, value in optimizer.get_config().items()
+                  if name not in ("name", "learning_rate")}  # fmt: skip
     shown = json.dumps(config, sort_keys=True, default=lambda x: type(x).__name__)
     found["optimizer"] = f"{type(optimizer).__name__} {shown}"
     loss = model.loss

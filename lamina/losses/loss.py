@@ -1,5 +1,8 @@
 """`Loss`: values for each position, weighted, masked and reduced."""
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
 import jax.numpy as jnp
@@ -16,6 +19,22 @@ Reduction: TypeAlias = (
     Literal["sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none"] | None
 )
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
+
+
+_counts: contextvars.ContextVar[list[Any] | None] = contextvars.ContextVar("counts", default=None)
+
+
+@contextlib.contextmanager
+def counting() -> Iterator[list[Any]]:
+    """What each loss inside the block divides its sum by: how many values count, or weights.
+
+    A loss that divides by nothing has 1.
+    """
+    token = _counts.set(counts := [])
+    try:
+        yield counts
+    finally:
+        _counts.reset(token)
 
 
 class Loss(Configurable):
@@ -96,6 +115,13 @@ def reduce(values: Array, sample_weight: Any, mask: Any, reduction: Reduction) -
     if weight is not None:
         weight, values = align_weight(weight, values)
         values = values * weight
+    count: Any = 1.0 if reduction == "sum" else values.size
+    if reduction == "mean_with_sample_weight" and weight is not None:
+        count = jnp.sum(weight) * (values.size / weight.size)
+    elif mask is not None and reduction != "sum":
+        count = jnp.sum(mask, dtype=values.dtype) * (values.size / mask.size)
+    if (counts := _counts.get()) is not None:
+        counts.append(count)
     if reduction in (None, "none") or values.ndim == 0 or values.shape == (0,):
         return values
     if reduction == "sum":

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 
 from lamina.core.errors import ArgumentError
 from lamina.core.types import Array, ShapeLike
-from lamina.optimizers.optimizer import Optimizer, OptimizerOptions
+from lamina.optimizers.optimizer import Optimizer
+from lamina.optimizers.options import OptimizerOptions
 from lamina.optimizers.state import Own, Step
 
 

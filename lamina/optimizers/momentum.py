@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from lamina.core.errors import ArgumentError
 from lamina.core.types import Array, ShapeLike
 from lamina.optimizers.adaptive import adam_step
-from lamina.optimizers.optimizer import Optimizer, OptimizerOptions, SharedOptions
+from lamina.optimizers.optimizer import Optimizer
+from lamina.optimizers.options import OptimizerOptions, SharedOptions
 from lamina.optimizers.state import Own, Step
 
 

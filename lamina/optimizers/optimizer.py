@@ -5,7 +5,7 @@ import re
 import warnings
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self, TypedDict
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -18,30 +18,17 @@ from lamina.core.naming import auto_name
 from lamina.core.settings import settings
 from lamina.core.types import Array, Config, CustomObjects
 from lamina.core.variable import Variable
-from lamina.optimizers.state import Grads, OptimizerState, Own, Slots, Stateful, Step
-
-
-class SharedOptions(TypedDict, total=False):
-    """Keyword arguments that all optimizers take; see `Optimizer`."""
-
-    clipnorm: float | None
-    clipvalue: float | None
-    global_clipnorm: float | None
-    use_ema: bool
-    ema_momentum: float
-    ema_overwrite_frequency: int | None
-    loss_scale_factor: float | None
-    gradient_accumulation_steps: int | None
-    name: str | None
-
-
-class OptimizerOptions(SharedOptions, total=False):
-    """Those of the optimizers that do not list ``weight_decay`` among their own."""
-
-    weight_decay: float | None
-
-
-OPTIONS = tuple(sorted(OptimizerOptions.__annotations__))
+from lamina.optimizers.options import OPTIONS
+from lamina.optimizers.state import (
+    ACCUMULATED,
+    Grads,
+    OptimizerState,
+    Own,
+    Slots,
+    Stateful,
+    Step,
+    shares,
+)
 
 
 class Optimizer(Stateful):
@@ -57,9 +44,10 @@ class Optimizer(Stateful):
         ema_momentum: Weight of the old average in the new one.
         ema_overwrite_frequency: After how many steps parameters become their average, if ever.
         loss_scale_factor: What the loss was multiplied by, and gradients are divided by.
-        gradient_accumulation_steps: How many gradients are averaged before one step is made. Each
-            counts the same, however many samples masks and weights left of its batch; a loss with
-            ``reduction="sum"``, divided by what counts in all batches, weighs them by that.
+        gradient_accumulation_steps: How many gradients are averaged before one step is made. In
+            `fit` each weighs as much as the loss of its batch divides by (what masks leave, or the
+            sum of weights; samples, where there are several losses), so that the step is that of
+            one large batch; elsewhere, and with ``reduction="sum"``, each counts the same.
         name: Name, also of the variables.
 
     The pure form, for arrays in any transformation::
@@ -240,14 +228,18 @@ class Optimizer(Stateful):
         self, grads: Grads, params: list[Array], slots: Slots, rate: Array, count: Array
     ) -> tuple[list[Array], Slots]:
         steps: Any = self.gradient_accumulation_steps
-        slots, name = dict(slots), "gradient_accumulator"
-        sums = [h + grads[i] if i in grads else h for i, h in enumerate(slots.pop(name))]
-        means, due = {index: sums[index] / steps for index in grads}, (count + 1) % steps == 0
+        slots, name, number = dict(slots), "gradient_accumulator", count % steps
+        known, *rest = slots.pop(ACCUMULATED)
+        keep, share, total = shares(number, known)
+        sums = [(keep * h + share * grads[i]).astype(h.dtype) if i in grads else h
+                for i, h in enumerate(slots.pop(name))]  # fmt: skip
+        means, due = {index: sums[index] / steps for index in grads}, number + 1 == steps
         params, slots = jax.lax.cond(
             due,
             lambda: self._advance(means, params, slots, rate, count // steps),
             lambda: (params, slots),
         )
+        slots[ACCUMULATED] = [total, *rest]
         return params, {**slots, name: [jnp.where(due, 0, each) for each in sums]}
 
     def _averaged(

@@ -1,5 +1,7 @@
 """What an optimizer remembers: a pytree of arrays, and the variables that hold it between steps."""
 
+import contextlib
+import contextvars
 import functools
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
@@ -14,6 +16,7 @@ from lamina.core.errors import ShapeError
 from lamina.core.naming import auto_name
 from lamina.core.types import Array, ArrayLike, DTypeLike, ShapeLike
 from lamina.core.variable import Variable
+from lamina.ops.targets import divide_no_nan
 
 Slots = dict[str, list[Any]]
 """For each kind of state, an array for each parameter; None where a parameter has none."""
@@ -23,6 +26,37 @@ Own = dict[str, Array]
 """The states of one parameter by kind."""
 Step = tuple[Array, Own]
 """What a rule gives: a parameter's new value, and its new states."""
+
+ACCUMULATED = "accumulated_weight"
+"""What the gradients that are accumulated weigh together; below 0 where that is not known."""
+
+_weight: contextvars.ContextVar[Any] = contextvars.ContextVar("weight", default=1.0)
+
+
+@contextlib.contextmanager
+def weighing(weight: Any) -> Iterator[None]:
+    """Gradients applied inside the block weigh so much among those that are accumulated."""
+    token = _weight.set(weight)
+    try:
+        yield
+    finally:
+        _weight.reset(token)
+
+
+def shares(number: Array, known: Array) -> tuple[Array, Array, Array]:
+    """Factors of what is accumulated and of the next gradient, and what both weigh together.
+
+    Kept is the weighted mean so far, times how many gradients are in it, as Keras keeps it.
+
+    Args:
+        number: How many gradients are in it.
+        known: What they weigh; below 0 where that is not known: then as much each as the next.
+    """
+    weight = _weight.get()
+    before = jnp.where(number == 0, 0, jnp.where(known < 0, number * weight, known))
+    total = (before + weight).astype(known.dtype)
+    keep = (number + 1) / jnp.maximum(number, 1) * divide_no_nan(before, total)
+    return keep, divide_no_nan(weight, total) * (number + 1), total
 
 
 class OptimizerState(NamedTuple):
@@ -76,6 +110,8 @@ class Stateful(Configurable):
         slots: Slots = {name: [None] * len(params) for group in self._groups() for name in group}
         for name, index, (shape, dtype) in self._specs(params):
             slots[name][index] = jnp.full(shape, self.slot_value(name), dtype)
+        if self.gradient_accumulation_steps:
+            slots[ACCUMULATED] = [jnp.float32(-1)]
         rate = self._rate.value if isinstance(self._rate, Variable) else None
         return OptimizerState(jnp.zeros((), jnp.int32), rate, slots)
 
@@ -88,6 +124,9 @@ class Stateful(Configurable):
             label = f"{self._trainable_variables[index].path.replace('/', '_')}_{name}"
             self._added.append(self._make_variable(label, shape, dtype, self.slot_value(name)))
             self._places.append((name, index))
+        if self.gradient_accumulation_steps:
+            self._added.append(self._make_variable(ACCUMULATED, (), "float32", -1.0))
+            self._places.append((ACCUMULATED, 0))
         self.built = True
 
     def _know(self, variables: Iterable[Variable]) -> None:
@@ -168,6 +207,11 @@ class Stateful(Configurable):
         return [self._iterations, *rate, *self._added]
 
     @property
+    def stored_variables(self) -> list[Variable]:
+        """The variables that files hold, which are those of Keras."""
+        return [each for each in self.variables if not each.path.endswith(ACCUMULATED)]
+
+    @property
     def _model_variables_moving_average(self) -> list[Variable]:
         """The moving averages of the variables, in their order; none without ``use_ema``."""
         pairs = zip(self._added, self._places, strict=True)
@@ -230,17 +274,19 @@ class Stateful(Configurable):
 
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Put each variable's array into ``store`` under its number."""
-        for index, variable in enumerate(self.variables):
+        for index, variable in enumerate(self.stored_variables):
             store[str(index)] = variable.numpy()
 
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
         """Take the variables from ``store``; warns and changes nothing if it has others."""
-        if len(store) != len(self.variables):
+        own = {id(each): str(index) for index, each in enumerate(self.stored_variables)}
+        if len(store) != len(own):
             hint = "" if self.built else " It was not built yet: call build(variables) before."
             warnings.warn(
                 f"The state of {self.name} was not loaded: the file has {len(store)} arrays, the "
-                f"optimizer {len(self.variables)} variables.{hint}",
+                f"optimizer {len(own)} variables.{hint}",
                 stacklevel=2,
             )
             return
-        self.set_weights([np.asarray(store[str(index)]) for index in range(len(store))])
+        given = {key: np.asarray(store[place]) for key, place in own.items()}
+        self.set_weights([given.get(id(each), np.float32(-1)) for each in self.variables])

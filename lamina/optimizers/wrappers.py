@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from lamina.core.errors import ArgumentError, FileError, StateError
 from lamina.core.types import Array, Config
 from lamina.core.variable import Variable
-from lamina.optimizers.optimizer import OPTIONS, Optimizer
+from lamina.optimizers.optimizer import Optimizer
+from lamina.optimizers.options import OPTIONS
 from lamina.optimizers.state import Grads, OptimizerState, Slots
 
 _DEFAULTS = inspect.signature(Optimizer.__init__).parameters

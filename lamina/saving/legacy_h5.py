@@ -78,7 +78,7 @@ def _compile(model: Any, training: Config, reader: Reader) -> None:
         model.compile_from_config({"optimizer": training.get("optimizer_config"), **given})
     optimizer, stored = model.optimizer, _below(reader, OPTIMIZER)
     if optimizer is not None and stored:
-        steps, problems = _matched(optimizer.variables, stored, optimizer.name)
+        steps, problems = _matched(optimizer.stored_variables, stored, optimizer.name)
         state.apply([] if problems else steps, [], reader)
         state.tell(problems, model, reader)
 

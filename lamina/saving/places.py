@@ -84,7 +84,7 @@ def keeps_variables(thing: Any) -> bool:
 
 def own_variables(thing: Any) -> list[Variable]:
     """The variables of a layer or optimizer that lie at its own place, in the order of files."""
-    return thing._stored_weights() if isinstance(thing, Layer) else thing.variables
+    return thing._stored_weights() if isinstance(thing, Layer) else thing.stored_variables
 
 
 def extras(places: Places, skip: Iterable[Any] = ()) -> Iterator[tuple[str, Any, list[Variable]]]:

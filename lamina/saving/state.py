@@ -142,12 +142,12 @@ class _Plan:
 
     def _slots(self, optimizer: Any, arrays: Arrays) -> list[Variable]:
         """The variables of an optimizer that a file would have."""
-        if not optimizer.built and len(arrays) > len(optimizer.variables):
+        if not optimizer.built and len(arrays) > len(optimizer.stored_variables):
             optimizer.build(self.model.trainable_variables)
-        own = optimizer.variables
+        own = optimizer.stored_variables
         if self.whole and optimizer.built and len(arrays) < len(own):
             # It had made no step when it was saved, so it had no state of any weight.
-            own = own[: len(type(optimizer).from_config(optimizer.get_config()).variables)]
+            own = own[: len(type(optimizer).from_config(optimizer.get_config()).stored_variables)]
         return own
 
     def _plan_extras(self, skip: list[Any]) -> None:

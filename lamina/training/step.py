@@ -14,6 +14,8 @@ from lamina.core import binding, masking, nest
 from lamina.core.errors import ArgumentError, ShapeError, StateError
 from lamina.core.types import Array, Nest
 from lamina.core.variable import read_all
+from lamina.losses.loss import counting
+from lamina.optimizers.state import weighing
 from lamina.training.state import TrainState, pairs, variables_of
 
 
@@ -89,13 +91,19 @@ def compute(
         loss = total_loss(model, batch, y_pred, training)
         seen = nest.map_structure(_detached, y_pred)
         if any(model.loss_tracker is metric for metric in model.metrics):
-            rows = nest.flatten(batch.x)[0].shape[0]
-            count = rows if batch.real is None else jnp.sum(batch.real)
-            model.loss_tracker.update_state(jax.lax.stop_gradient(loss), sample_weight=count)
+            own = jax.lax.stop_gradient(loss)
+            model.loss_tracker.update_state(own, sample_weight=rows_of(batch))
         logs = read_all(model.compute_metrics(batch.x, batch.y, seen, batch.weight))
         non_trainable = [trace.values[v] for v in variables.non_trainable]
         metrics = [trace.values[v] for v in variables.metrics]
     return loss, (non_trainable, metrics, logs)
+
+
+def rows_of(batch: Batch) -> Any:
+    """How many rows of a batch count."""
+    if batch.real is not None:
+        return jnp.sum(batch.real)
+    return nest.flatten(batch.x)[0].shape[0]
 
 
 def total_loss(model: Any, batch: Batch, y_pred: Nest, training: bool) -> Array:
@@ -139,14 +147,17 @@ def train_step(
         raise StateError(f"{model._who()} has no optimizer: compile it with one to train it.")
 
     def scaled(trainable: list[Array]) -> tuple[Array, Any]:
-        loss, rest = compute(model, state._replace(trainable=trainable), batch, True, facts)
+        with counting() as counts:
+            loss, rest = compute(model, state._replace(trainable=trainable), batch, True, facts)
+        rest = *rest, counts[0] if len(counts) == 1 else rows_of(batch)
         with binding.bind(list(zip(optimizer.variables, state.optimizer, strict=True))):
             return optimizer.scale_loss(loss), rest
 
     trainable, memory = list(state.trainable), list(state.optimizer)
-    grads, (non_trainable, metrics, logs) = jax.grad(scaled, has_aux=True)(trainable)
+    grads, (non_trainable, metrics, logs, count) = jax.grad(scaled, has_aux=True)(trainable)
     if trainable:
-        trainable, memory = optimizer.stateless_apply(memory, grads, trainable)
+        with weighing(count):
+            trainable, memory = optimizer.stateless_apply(memory, grads, trainable)
     return TrainState(trainable, non_trainable, memory, metrics), logs
 
 

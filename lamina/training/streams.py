@@ -9,8 +9,10 @@ batches early, and beside the callbacks: give it a generator of random numbers o
 """
 
 import contextvars
+import copy
 import operator
 import queue
+import random
 import threading
 import warnings
 from collections import deque
@@ -18,6 +20,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import numpy as np
 
 from lamina.core.errors import ArgumentError, StateError
 from lamina.training.arrays import alike, length_of, placed, to_arrays, weighted
@@ -37,6 +40,18 @@ def ran_out(steps: int | None, got: int) -> str:
         f"The data ran out: {asked}, {got} batches came [data-ran-out]. A generator can be used up "
         "once; give more data, or fewer steps."
     )
+
+
+def host_random() -> list[Any]:
+    """The states of Python's ``random`` and of NumPy's global generator, as plain values."""
+    version, words, rest = random.getstate()
+    return [version, np.array(words, np.uint32), rest, np.random.get_state(legacy=False)]
+
+
+def set_host_random(state: list[Any]) -> None:
+    """Set what `host_random` gave."""
+    random.setstate((state[0], tuple(state[1].tolist()), state[2]))
+    np.random.set_state(state[3])
 
 
 class Reader:
@@ -133,13 +148,28 @@ class StreamData:
         self._reader: Reader | None = None
         self._shapes: Batch | None = None
         self._number = self._seen = 0
+        self._began: Any = None
 
     def state(self) -> dict[str, Any]:
-        """How many batches of the present pass were given, asked between two epochs."""
-        return {"taken": 0 if self._iterator is None else self._seen - len(self._left)}
+        """How many batches of the present pass were given, asked between two epochs.
+
+        And how the host's generators stood when it began, and what the source itself remembers.
+        """
+        taken = None if self._iterator is None else self._seen - len(self._left)
+        source: Any = self.source
+        own = copy.deepcopy(source.get_state()) if _remembers(source) else None
+        return {"taken": taken or 0, "began": None if taken is None else self._began, "own": own}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Skip as many batches as `state` says: the source has to give the same ones again."""
+        source: Any = self.source
+        if _remembers(source):
+            source.set_state(state["own"])
+        if not isinstance(self.source, Iterator):  # a pass that was begun here is not the one
+            self._iterator, self._left = None, deque()
+            if state["began"] is not None:
+                set_host_random(state["began"])
+                self.first()
         for number in range(self.state()["taken"], state["taken"]):
             if (self._left.popleft() if self._left else self._next()) is None:
                 raise StateError(
@@ -160,6 +190,7 @@ class StreamData:
     def _next(self) -> Batch | None:
         iterator = self._iterator
         if iterator is None:
+            self._began = host_random()
             self._iterator = iterator = self._start()
             self._seen = 0
         try:
@@ -215,6 +246,11 @@ class StreamData:
         if isinstance(self.source, PyDataset):
             self.source.close()
             self._iterator = None
+
+
+def _remembers(source: Any) -> bool:
+    """Whether data keeps something between epochs and can tell it."""
+    return hasattr(source, "get_state") and hasattr(source, "set_state")
 
 
 def _length(source: Any) -> int | None:

@@ -87,27 +87,49 @@ def masked(optimizer, loss):
     return made
 
 
-@pytest.mark.parametrize("kind", ["mean", "sum"])
-def test_accumulating_under_masks(kind):
-    """Two batches, of 6 and of 1 time steps that count: each gradient is worth the same.
-
-    So it is a mean of means; with sums it is, up to the division, the gradient of all of them.
-    """
-    x = RNG.random((4, 3, 1)).astype("float32") + 0.5
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "mean_with_sample_weight", "sum"])
+@pytest.mark.parametrize("weights", [False, True])
+@pytest.mark.parametrize("inside", [False, True], ids=["plain", "scaled"])
+def test_batches_that_are_accumulated_move_weights_as_one_batch(reduction, weights, inside):
+    """Batches of 6, of 1 and of no time steps that count, and a last one of one sample."""
+    x = RNG.random((7, 3, 1)).astype("float32") + 0.5
     x[2:, 1:] = 0.0
-    x[3] = 0.0
-    y = np.zeros_like(x)
-    reduction = "sum" if kind == "sum" else "sum_over_batch_size"
-    made = masked(
-        optimizers.SGD(1e-3, gradient_accumulation_steps=2),
-        keras.losses.MeanSquaredError(reduction=reduction),
-    )
-    made.fit(x, y, batch_size=2, shuffle=False, verbose=0)
-    moved = 1.0 - made.get_weights()[0].item()
-    gradients = 2 * np.square(x, dtype="float64")  # of the squared error, where the kernel is 1
-    first, second = gradients[:2].sum(), gradients[2:].sum()
-    expected = (first + second) / 2 if kind == "sum" else (first / 6 + second / 1) / 2
-    np.testing.assert_allclose(moved, 1e-3 * expected, rtol=1e-3)
+    x[3:6] = 0.0
+    y, w = np.zeros_like(x), np.array([1, 2, 3, 4, 5, 6, 7], "float32") if weights else None
+    moved = []
+    for size, steps in ((2, 4), (7, None)):
+        rate = 1e-3 * (steps or 1 if reduction == "sum" else 1)  # a mean of sums
+        optimizer = optimizers.SGD(rate, gradient_accumulation_steps=steps)
+        if inside:
+            optimizer = optimizers.LossScaleOptimizer(optimizer)
+        made = masked(optimizer, keras.losses.MeanSquaredError(reduction=reduction))
+        made.fit(x, y, sample_weight=w, batch_size=size, shuffle=False, epochs=2, verbose=0)
+        moved.append(1.0 - made.get_weights()[0].item())
+    np.testing.assert_allclose(*moved, rtol=1e-4)
+
+
+def test_batches_of_unequal_size_that_are_mixed_are_accumulated_by_their_size():
+    moved = []
+    for size, steps in ((24, 3), (64, None)):
+        made = mlp(optimizers.SGD(0.01, gradient_accumulation_steps=steps))
+        made.add(keras.layers.Lambda(lambda x: x))  # so a short batch is not filled up
+        made.compile(made.optimizer, "mse")
+        made.fit(X, Y, batch_size=size, shuffle=False, verbose=0)
+        moved.append(made.get_weights())
+    for one, other in zip(*moved, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
+def test_weights_of_gradients_that_a_file_does_not_hold_are_taken_to_be_equal():
+    """As in a file of Keras, which keeps the sum of gradients alone."""
+    optimizer = optimizers.SGD(1.0, gradient_accumulation_steps=3)
+    state = optimizer.init([np.float32(0)])
+    for grad in (1.0, 2.0):
+        param, state = optimizer.update([np.float32(grad)], state, [np.float32(0)])
+    assert state.slots["gradient_accumulator"][0] == 3.0
+    state.slots["accumulated_weight"][0] = np.float32(-1)
+    param, state = optimizer.update([np.float32(6.0)], state, [np.float32(0)])
+    np.testing.assert_allclose(param, [-3.0], rtol=1e-6)
 
 
 def test_a_file_of_a_model_that_optax_trains_is_one_to_compile(tmp_path):

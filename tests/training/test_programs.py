@@ -1,6 +1,9 @@
 """How often steps are compiled, why, and how often the host waits for the device."""
 
+import math
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from training.models import classifier, compiled, data
@@ -88,14 +91,75 @@ def test_many_shapes_are_warned_of_once():
     assert len(found) == 1 and "compiled for 8 shapes" in str(found[0].message)
 
 
-def test_the_host_waits_a_few_times_an_epoch(monkeypatch):
-    model, waits = compiled(), []
-    model.fit(X, Y, validation_data=(X, Y), verbose=0)
-    for name in ("device_get", "block_until_ready"):
-        function = getattr(jax, name)
-        monkeypatch.setattr(jax, name, lambda x, f=function: (waits.append(1), f(x))[1])
-    model.fit(np.tile(X, (40, 1)), np.tile(Y, 40), validation_data=(X, Y), epochs=3, verbose=0)
-    assert len(waits) <= 3 * 10  # 94 steps an epoch
+ARRAY = type(jnp.zeros(()))
+READS = {
+    ARRAY: "_value __array__ item tolist block_until_ready __float__ __int__ __bool__ __index__ "
+    "__complex__ __iter__ __str__",
+    jax: "device_get block_until_ready",
+    np: "asarray array copy stack concatenate",
+}
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """The ways in which the host has read a device's array, or waited for it, one entry each."""
+    seen, inside = [], [0]
+
+    def counted(name, call):
+        def read(*args, **kwargs):
+            given = args[0] if isinstance(args[0], (list, tuple)) else args[:1]
+            waits = name.startswith("jax.") or any(isinstance(x, jax.Array) for x in given)
+            if waits and not inside[0]:
+                seen.append(name)
+            inside[0] += 1
+            try:
+                return call(*args, **kwargs)
+            finally:
+                inside[0] -= 1
+
+        return read
+
+    for owner, names in READS.items():
+        for name in names.split():
+            call = getattr(owner, name)
+            if isinstance(call, property):
+                read = property(counted(name, call.fget))
+            else:
+                read = counted(f"jax.{name}" if owner is jax else name, call)
+            monkeypatch.setattr(owner, name, read)
+    return seen
+
+
+def test_each_way_of_reading_is_counted(waits):
+    x = jnp.ones(())
+    for read in (float, int, bool, np.asarray, np.array, jax.device_get, jax.block_until_ready,
+                 str, complex, lambda x: x.item(), lambda x: x.tolist(), lambda x: np.stack([x]),
+                 lambda x: x.block_until_ready(), lambda x: list(x[None])):  # fmt: skip
+        before = len(waits)
+        read(x)
+        assert len(waits) == before + 1, read
+    assert jnp.add(x, 1) is not None and len(waits) == before + 1
+
+
+STEPS = 94
+
+
+@pytest.mark.parametrize("kind", ["arrays", "stream", "validated"])
+def test_the_host_waits_a_few_times_an_epoch(kind, request):
+    model = compiled()
+    x, y = np.tile(X, (40, 1)), np.tile(Y, 40)
+    batches = [(x[i : i + 32], y[i : i + 32]) for i in range(0, len(x), 32)]
+    given = {"x": batches} if kind == "stream" else {"x": x, "y": y}
+    if kind == "validated":
+        given["validation_data"] = (x, y)
+    model.fit(**given, epochs=2, verbose=0)
+    waits = request.getfixturevalue("waits")
+    model.fit(**given, epochs=5, verbose=0)
+    assert len(batches) == STEPS
+    # A pass of an epoch: one for its logs, one for the time that a program took; and at the start
+    # programs grow from 1 step to all, by doubling.
+    passes = 2 if kind == "validated" else 1
+    assert 5 <= len(waits) <= passes * (2 * 5 + math.ceil(math.log2(STEPS))), waits
 
 
 def test_memory_is_named_by_part():

@@ -1,33 +1,31 @@
 """A run that is killed or interrupted, and started again, ends as one that never was."""
 
+import contextlib
+import multiprocessing
 import os
-import random
-import subprocess
-import sys
+import signal
 import time
 from pathlib import Path
+from random import Random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from training.models import data
 
 import lamina as keras
-from lamina.callbacks import BackupAndRestore, Callback, EarlyStopping, ReduceLROnPlateau, backup
+from lamina.callbacks import (
+    BackupAndRestore,
+    Callback,
+    EarlyStopping,
+    LambdaCallback,
+    ReduceLROnPlateau,
+    backup,
+)
 from lamina.core.errors import ArgumentError, FileError
 
 X, Y = data(samples=203)
-
-SCRIPT = """
-import sys, time
-import numpy as np
-from lamina.callbacks import LambdaCallback, backup
-from training.test_resume import outcome, train
-
-backup.SECONDS = 0.0
-said = lambda epoch, logs: (print("on", flush=True), time.sleep(0.03))
-slow = LambdaCallback(on_epoch_begin=said)
-np.savez(sys.argv[2], *outcome(*train([slow], resume=sys.argv[1], epochs=150)))
-"""
+LIFE = 150
 
 
 class Stop(Exception):
@@ -47,13 +45,12 @@ class At(Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.now = epoch
-
-    def on_epoch_end(self, epoch, logs=None):
-        if self.batch is None and epoch == self.epoch:
+        if self.batch is None and epoch == self.epoch + 1:
+            time.sleep(0.05)  # the save at the end of the epoch is written
             raise Stop
 
     def _batch_end(self, batch, logs=None):
-        if (self.now, batch) == (self.epoch, self.batch):
+        if self.now == self.epoch and batch >= self.batch:
             raise Stop
 
 
@@ -205,31 +202,87 @@ def test_arguments_are_checked(given):
         BackupAndRestore(*given)
 
 
-def test_killed_twenty_times_ends_bit_identical(tmp_path):
-    tests = Path(__file__).parents[1]
-    search = [str(tests), *sys.path]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(search), "JAX_PLATFORMS": "cpu"}
-    moments = random.Random(11)
+STAGES = "mkdir 1,open 1,write 1,write 12,fsync 1,replace 1,replace 2,fsync 2".split(",")
+"""Calls before which a save is killed; the file before it is kept, so there are two to replace."""
 
-    def start(name):
-        to = str(tmp_path / name)
-        command = [sys.executable, "-c", SCRIPT, to, f"{to}.npz"]
-        return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
 
-    undisturbed = start("whole")
-    kills = 0
-    for _ in range(30):
-        with start("killed") as process:
-            if kills < 20:
-                process.stdout.readline()  # the first epoch begins
-                time.sleep(moments.uniform(0, 0.5))
-                kills += process.poll() is None
-                process.kill()
-            process.stdout.read()
-        if process.returncode == 0:
-            break
-    undisturbed.communicate(timeout=120)
-    assert undisturbed.returncode == 0
-    assert kills >= 10 and process.returncode == 0
-    results = [np.load(tmp_path / f"{name}.npz") for name in ("whole", "killed")]
-    assert_same(*([each[key] for key in each.files] for each in results))
+def dies(stage, saves):
+    """Send this process SIGKILL at a stage of a save; a file keeps half of what is written then."""
+    name, number = stage.split()
+    left = [int(number)]
+
+    def counted(call, own=lambda *given: True):
+        def run(*given, **options):
+            if saves[0] >= 3 and own(*given):
+                left[0] -= 1
+                if left[0] == 0:
+                    if name == "write":
+                        call(given[0][: len(given[0]) // 2])
+                        call.__self__.flush()
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return call(*given, **options)
+
+        return run
+
+    def opened(*given, call=os.fdopen):
+        file = call(*given)
+        proxy = SimpleNamespace(**{n: getattr(file, n) for n in dir(file) if n[:2] != "__"})
+        proxy.write = counted(file.write)
+        return contextlib.nullcontext(proxy)
+
+    if name == "write":
+        os.fdopen = opened
+    elif name == "mkdir":
+        Path.mkdir = counted(Path.mkdir)
+    else:
+        temporary = (lambda path, *_: str(path).endswith(".tmp")) if name == "open" else None
+        setattr(os, name, counted(getattr(os, name), *filter(None, [temporary])))
+
+
+def life(folder, said, stage=""):
+    """The run in a process of its own, until it ends or is killed."""
+    saves, write = [0], BackupAndRestore._write
+
+    def written(self, *given):
+        saves[0] += 1
+        write(self, *given)
+
+    BackupAndRestore._write = written
+    if stage:
+        dies(stage, saves)
+    slow = LambdaCallback(on_epoch_begin=lambda *_: (said.send("on"), time.sleep(0.03)))
+    keep = BackupAndRestore(folder, double_checkpoint=bool(stage), delete_checkpoint=False)
+    keep.seconds = 0.0
+    np.savez(folder.parent / "killed.npz", *outcome(*train([slow, keep], epochs=LIFE)))
+
+
+@pytest.mark.slow
+def test_killed_at_every_stage_of_a_save_and_at_twenty_moments_ends_bit_identical(tmp_path):
+    whole, moments = outcome(*train([BackupAndRestore(tmp_path / "w")], epochs=LIFE)), Random(11)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["training.test_resume"])
+
+    def begun(stage=""):
+        heard, said = context.Pipe(duplex=False)
+        process = context.Process(target=life, args=(tmp_path / "run", said, stage))
+        process.start()
+        said.close()
+        return process, heard
+
+    for stage in STAGES:
+        process, _ = begun(stage)
+        process.join(60)
+        assert process.exitcode == -signal.SIGKILL, stage
+    for number in range(20):
+        process, heard = begun()
+        if number % 4:
+            heard.recv()  # the first epoch begins
+        time.sleep(moments.uniform(0, 0.3))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    process, _ = begun()
+    process.join(120)
+    assert process.exitcode == 0
+    killed = np.load(tmp_path / "killed.npz")
+    assert_same([killed[key] for key in killed.files], whole)
