@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from catalogue import LayerRow, each_layer, each_layer_once
+from catalogue import LayerRow, each_layer_once
 from numpy.testing import assert_allclose
 
 from lamina.core.pytree import value_and_grad
@@ -14,7 +14,7 @@ def loss(layer, *inputs, **kwargs):
     return jnp.sum(jnp.sin(layer(*inputs, **kwargs)))
 
 
-@each_layer
+@each_layer_once
 def test_by_weights_equals_the_stateless_form(row: LayerRow) -> None:
     layer = row.make()
     layer(*row.args())
