@@ -26,7 +26,8 @@ def test_as_arguments_layers_built_alike_share_one_compilation(row: LayerRow) ->
         return layer(*x)
 
     for layer in (row.make(), row.make()):
-        assert_allclose(call(layer, *row.args()), layer(*row.args()), atol=1e-6)
+        expected = layer(*row.args())
+        assert_allclose(call(layer, *row.args()), expected, atol=1e-6)
     assert count == 1
 
 
