@@ -161,7 +161,7 @@ class Router:
         for rank, layer in enumerate(self.layers):
             height = max(self.items[node].height for node in layer)
             if rank:
-                bend = min(widest[rank] * 0.25, 20.0) + min(widest[rank] * 0.03, 20.0)
+                bend = min(widest[rank] * 0.25, 20.0)
                 # Lines from the border of a group have come straight through its title.
                 least = 0.0 if rank == 1 and not y else CLEAR + 8 * headed[rank]
                 y += max(least, bend) + ARROW * headed[rank]
