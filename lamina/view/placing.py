@@ -8,23 +8,49 @@ none of the corrections of the paper's erratum (2020).
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from collections import defaultdict
+from math import ceil
 
 from lamina.view.ordering import positions
+from lamina.view.simplex import Link, shorten
 
 Lists = Sequence[Sequence[int]]
 Gap = Callable[[int, int], float]
+Bend = tuple[int, int, float]
+"""The upper and the lower node of a line, which is straight if the lower is so far beside."""
 
 
-def place(layers: Lists, up: Lists, down: Lists, hidden: Sequence[bool], gap: Gap) -> list[float]:
+GRID = 64.0
+"""Coordinates are multiples of 1 / GRID, so that sums of them are exact."""
+TRUNK = 4
+WEIGHTS = 2, 2, 4
+"""What a bend costs for each pixel across, if none, one or both of its ends are hidden."""
+
+
+def place(layers: Lists, segments: Sequence[Bend], hidden: Sequence[bool], gap: Gap) -> list[float]:
     """A coordinate for every node, ordered as in ``layers``.
 
     ``hidden`` marks the nodes that only carry a long edge. ``gap(a, b)`` is the least distance
     from ``a`` to its right neighbour ``b``.
 
-    >>> place([[0], [1, 2]], [[], [0], [0]], [[1, 2], [], []], [False] * 3, lambda a, b: 10.0)
+    >>> down = [(0, 1, 0.0), (0, 2, 0.0)]
+    >>> place([[0], [1, 2]], down, [False] * 3, lambda a, b: 10.0)
     [5.0, 0.0, 10.0]
     """
+    up: list[list[int]] = [[] for _ in hidden]
+    down: list[list[int]] = [[] for _ in hidden]
+    for upper, lower, _ in dict.fromkeys(segments):
+        down[upper].append(lower)
+        up[lower].append(upper)
     avoided = _conflicts(layers, up, down, hidden)
+    xs = _aligned(layers, up, down, avoided, gap)
+    return _drawn_together(xs, layers, segments, hidden, avoided, gap)
+
+
+def _aligned(
+    layers: Lists, up: Lists, down: Lists, avoided: set[tuple[int, int]], gap: Gap
+) -> list[float]:
+    """Brandes and Koepf's coordinates."""
     found: list[list[float]] = []
     for mirrored in (False, True):
         rows = [list(reversed(layer)) if mirrored else list(layer) for layer in layers]
@@ -35,6 +61,55 @@ def place(layers: Lists, up: Lists, down: Lists, hidden: Sequence[bool], gap: Ga
             xs = _pack(rows, root, distance)
             found.append([-x for x in xs] if mirrored else xs)
     return _balance(found)
+
+
+def _drawn_together(
+    xs: list[float],
+    layers: Lists,
+    segments: Sequence[Bend],
+    hidden: Sequence[bool],
+    avoided: set[tuple[int, int]],
+    gap: Gap,
+) -> list[float]:
+    """The same order with the shortest way across, long edges straight first of all."""
+    places = [_grid(x) for x in xs]
+    links = []
+    for layer in layers:
+        for left, right in pairwise(layer):
+            length = ceil(gap(left, right) * GRID) / GRID
+            places[right] = max(places[right], places[left] + length)
+            links.append(Link(left, right, length, 0))
+    trunk = set()
+    down = defaultdict(set)
+    up = defaultdict(set)
+    for u, l, _ in segments:
+        down[u].add(l)
+        up[l].add(u)
+    for u, l in avoided:
+        if len(down[u]) == 2 and not hidden[u]:
+            trunk |= {(u, v) for v in down[u]}
+        if len(up[l]) == 2 and not hidden[l]:
+            trunk |= {(v, l) for v in up[l]}
+    trunk -= avoided
+    for upper, lower, shift in dict.fromkeys(segments):
+        ends = hidden[upper] + hidden[lower]
+        weight = (
+            1
+            if (upper, lower) in avoided and ends < 2
+            else TRUNK
+            if (upper, lower) in trunk
+            else WEIGHTS[ends]
+        )
+        across, node = _grid(shift), len(places)
+        places.append(min(places[upper] + across, places[lower]))
+        links += [Link(node, upper, -across, weight), Link(node, lower, 0, weight)]
+    shorten(places, links)
+    start = min(places, default=0.0)
+    return [x - start for x in places[: len(xs)]]
+
+
+def _grid(x: float) -> float:
+    return round(x * GRID) / GRID
 
 
 def _conflicts(
