@@ -50,7 +50,7 @@ class Segment(NamedTuple):
 
 BESIDE, WIRE_BESIDE, WIRES_APART = 26.0, 16.0, 12.0
 """Least distances across: between two items, an item and a wire, two wires."""
-REACH, CORNER = 0.5, 16.0
+REACH, CORNER = 0.5, 12.0
 """Lines meet this part of a box's side at least, and all of it but the corners."""
 CLEAR, ARROW = 12.0, 10.0
 """Along: the least gap between ranks, and the straight end of a wire that its head needs."""
@@ -145,7 +145,8 @@ class Router:
         apart = min(16.0, 2 * reach / max(2, len(wanted) - 1))
         ranked = sorted(range(len(wanted)), key=wanted.__getitem__)
         ideal = [min(max(wanted[index], x - reach), x + reach) for index in ranked]
-        spots = separate(ideal, apart, x - reach, x + reach)
+        weights = [8.0 if ideal[i] == wanted[index] else 1.0 for i, index in enumerate(ranked)]
+        spots = separate(ideal, apart, x - reach, x + reach, weights)
         return [spot for _, spot in sorted(zip(ranked, spots, strict=True))]
 
     def _bands(self) -> list[tuple[float, float]]:
@@ -253,22 +254,25 @@ def x_at(a: Point, b: Point, y: float) -> float:
     return round(a.x + (b.x - a.x) * t * t * (3 - 2 * t), 3)
 
 
-def separate(wanted: Sequence[float], apart: float, low: float, high: float) -> list[float]:
+def separate(
+    wanted: Sequence[float], apart: float, low: float, high: float, weights: Sequence[float] = ()
+) -> list[float]:
     """The places nearest to ``wanted`` (ascending) that keep ``apart`` and within the bounds.
 
-    Least squares by pooling neighbours (isotonic regression, Barlow et al. 1972).
+    Weighted least squares by pooling neighbours (isotonic regression, Barlow et al. 1972).
 
     >>> separate([0.0, 0.0, 9.0], 2.0, -5.0, 5.0)
     [-1.0, 1.0, 5.0]
     """
-    blocks: list[tuple[float, int]] = []
+    blocks: list[tuple[float, float, int]] = []
     for index, value in enumerate(wanted):
-        mean, size = value - index * apart, 1
+        mean, weight, size = value - index * apart, weights[index] if weights else 1.0, 1
         while blocks and blocks[-1][0] > mean:
-            other, count = blocks.pop()
-            mean = (mean * size + other * count) / (size + count)
+            other, others, count = blocks.pop()
+            mean = (mean * weight + other * others) / (weight + others)
+            weight += others
             size += count
-        blocks.append((mean, size))
+        blocks.append((mean, weight, size))
     top = high - (len(wanted) - 1) * apart
-    spots = [min(max(mean, low), top) for mean, size in blocks for _ in range(size)]
+    spots = [min(max(mean, low), top) for mean, _, size in blocks for _ in range(size)]
     return [spot + index * apart for index, spot in enumerate(spots)]
