@@ -8,7 +8,7 @@ bands above and below it and so becomes gentler and shorter.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import inf
 from typing import NamedTuple
 
@@ -54,6 +54,8 @@ REACH, CORNER = 0.5, 12.0
 """Lines meet this part of a box's side at least, and all of it but the corners."""
 CLEAR, ARROW = 12.0, 10.0
 """Along: the least gap between ranks, and the straight end of a wire that its head needs."""
+WIDE = 100.0
+"""A bend so wide is flat in the middle, and needs a gap of its own beside others."""
 TALL = 200.0
 """Ranks of this height have a group in them."""
 EASE, NEAR = 1.6, 7.0
@@ -153,16 +155,22 @@ class Router:
         """Where each rank begins and ends: a gap is as high as its widest bend needs."""
         widest = [0.0] * len(self.layers)
         headed = [False] * len(self.layers)
+        ends: list[list[tuple[float, int]]] = [[] for _ in self.layers]
         for segment, lines in self.lines.items():
             rank = self.rank[segment.lower]
-            widest[rank] = max(widest[rank], *(abs(end - start) for start, end in lines))
             headed[rank] = headed[rank] or self._is_box(segment.lower)
+            across = max(abs(end - start) for start, end in lines)
+            widest[rank] = max(widest[rank], across)
+            if across > WIDE:
+                low, high = sorted(lines[0])
+                ends[rank] += [(low, 1), (high, -1)]
+        crowds = [max(accumulate((step for _, step in sorted(each)), initial=0)) for each in ends]
         bands: list[tuple[float, float]] = []
         y = 0.0
         for rank, layer in enumerate(self.layers):
             height = max(self.items[node].height for node in layer)
             if rank:
-                bend = min(widest[rank] * 0.25, 20.0)
+                bend = min(widest[rank] * 0.25, 16.0) + min(4.0 * crowds[rank], 60.0)
                 # Lines from the border of a group have come straight through its title.
                 least = 0.0 if rank == 1 and not y else CLEAR + 8 * headed[rank]
                 y += max(least, bend) + ARROW * headed[rank]
