@@ -1,8 +1,9 @@
 """Pictures and tables of models."""
 
+from lamina.view.cost import Cost, cost
 from lamina.view.model_graph import Box, Edge, Group, ModelGraph
 from lamina.view.plot import Picture, model_to_dot, plot_model
 from lamina.view.summary import Row, summary, summary_rows
 
-__all__ = ["Box", "Edge", "Group", "ModelGraph", "Picture", "Row", "model_to_dot", "plot_model",
-           "summary", "summary_rows"]  # fmt: skip
+__all__ = ["Box", "Cost", "Edge", "Group", "ModelGraph", "Picture", "Row", "cost", "model_to_dot",
+           "plot_model", "summary", "summary_rows"]  # fmt: skip

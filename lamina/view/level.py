@@ -96,7 +96,7 @@ class _Solver:
     def run(self, before: float, after: float) -> Level:
         self.visible = visible = len(self.nodes)
         chains = self._rank()
-        hidden = [index >= visible for index in range(len(self.nodes))]
+        hidden = [i >= visible and not item.height for i, item in enumerate(self.nodes)]
         up: list[list[Near]] = [[] for _ in self.nodes]
         down: list[list[Near]] = [[] for _ in self.nodes]
         for upper, lower, net in self.segments:

@@ -8,7 +8,7 @@ bands above and below it and so becomes gentler and shorter.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import inf
 from typing import NamedTuple
 
@@ -50,10 +50,12 @@ class Segment(NamedTuple):
 
 BESIDE, WIRE_BESIDE, WIRES_APART = 26.0, 16.0, 12.0
 """Least distances across: between two items, an item and a wire, two wires."""
-REACH, CORNER = 0.5, 16.0
+REACH, CORNER = 0.5, 12.0
 """Lines meet this part of a box's side at least, and all of it but the corners."""
 CLEAR, ARROW = 12.0, 10.0
 """Along: the least gap between ranks, and the straight end of a wire that its head needs."""
+WIDE = 100.0
+"""A bend so wide is flat in the middle, and needs a gap of its own beside others."""
 TALL = 200.0
 """Ranks of this height have a group in them."""
 EASE, NEAR = 1.6, 7.0
@@ -145,23 +147,30 @@ class Router:
         apart = min(16.0, 2 * reach / max(2, len(wanted) - 1))
         ranked = sorted(range(len(wanted)), key=wanted.__getitem__)
         ideal = [min(max(wanted[index], x - reach), x + reach) for index in ranked]
-        spots = separate(ideal, apart, x - reach, x + reach)
+        weights = [8.0 if ideal[i] == wanted[index] else 1.0 for i, index in enumerate(ranked)]
+        spots = separate(ideal, apart, x - reach, x + reach, weights)
         return [spot for _, spot in sorted(zip(ranked, spots, strict=True))]
 
     def _bands(self) -> list[tuple[float, float]]:
         """Where each rank begins and ends: a gap is as high as its widest bend needs."""
         widest = [0.0] * len(self.layers)
         headed = [False] * len(self.layers)
+        ends: list[list[tuple[float, int]]] = [[] for _ in self.layers]
         for segment, lines in self.lines.items():
             rank = self.rank[segment.lower]
-            widest[rank] = max(widest[rank], *(abs(end - start) for start, end in lines))
             headed[rank] = headed[rank] or self._is_box(segment.lower)
+            across = max(abs(end - start) for start, end in lines)
+            widest[rank] = max(widest[rank], across)
+            if across > WIDE:
+                low, high = sorted(lines[0])
+                ends[rank] += [(low, 1), (high, -1)]
+        crowds = [max(accumulate((step for _, step in sorted(each)), initial=0)) for each in ends]
         bands: list[tuple[float, float]] = []
         y = 0.0
         for rank, layer in enumerate(self.layers):
             height = max(self.items[node].height for node in layer)
             if rank:
-                bend = min(widest[rank] * 0.25, 20.0)
+                bend = min(widest[rank] * 0.25, 16.0) + min(4.0 * crowds[rank], 60.0)
                 # Lines from the border of a group have come straight through its title.
                 least = 0.0 if rank == 1 and not y else CLEAR + 8 * headed[rank]
                 y += max(least, bend) + ARROW * headed[rank]
@@ -253,22 +262,25 @@ def x_at(a: Point, b: Point, y: float) -> float:
     return round(a.x + (b.x - a.x) * t * t * (3 - 2 * t), 3)
 
 
-def separate(wanted: Sequence[float], apart: float, low: float, high: float) -> list[float]:
+def separate(
+    wanted: Sequence[float], apart: float, low: float, high: float, weights: Sequence[float] = ()
+) -> list[float]:
     """The places nearest to ``wanted`` (ascending) that keep ``apart`` and within the bounds.
 
-    Least squares by pooling neighbours (isotonic regression, Barlow et al. 1972).
+    Weighted least squares by pooling neighbours (isotonic regression, Barlow et al. 1972).
 
     >>> separate([0.0, 0.0, 9.0], 2.0, -5.0, 5.0)
     [-1.0, 1.0, 5.0]
     """
-    blocks: list[tuple[float, int]] = []
+    blocks: list[tuple[float, float, int]] = []
     for index, value in enumerate(wanted):
-        mean, size = value - index * apart, 1
+        mean, weight, size = value - index * apart, weights[index] if weights else 1.0, 1
         while blocks and blocks[-1][0] > mean:
-            other, count = blocks.pop()
-            mean = (mean * size + other * count) / (size + count)
+            other, others, count = blocks.pop()
+            mean = (mean * weight + other * others) / (weight + others)
+            weight += others
             size += count
-        blocks.append((mean, size))
+        blocks.append((mean, weight, size))
     top = high - (len(wanted) - 1) * apart
-    spots = [min(max(mean, low), top) for mean, size in blocks for _ in range(size)]
+    spots = [min(max(mean, low), top) for mean, _, size in blocks for _ in range(size)]
     return [spot + index * apart for index, spot in enumerate(spots)]

@@ -7,7 +7,7 @@ Every step keeps the distances, so the search may end at any time.
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
@@ -33,14 +33,13 @@ def shorten(places: list[float], links: Sequence[Link], budget: int = 300_000) -
     >>> places
     [0, 1, 2, 1]
     """
-    search = _Search(places, links)
-    search.connect()
-    search.root()
-    search.improve(budget)
+    Search(places, links).run(budget)
 
 
 @dataclass
-class _Search:
+class Search:
+    """Places, which it moves, and links, which it never makes too short."""
+
     at: list[float]
     links: Sequence[Link]
 
@@ -56,6 +55,11 @@ class _Search:
             self.flow[target] -= weight
         self.part = list(range(count))
         self.tree: list[list[int]] = [[] for _ in range(count)]
+
+    def run(self, budget: int = 300_000) -> None:
+        self.connect()
+        self.root()
+        self.improve(budget)
 
     def slack(self, index: int) -> float:
         source, target, length, _ = self.links[index]
@@ -145,8 +149,8 @@ class _Search:
                 budget -= not node
             node = (node + 1) % count
 
-    def move(self, top: int, upward: bool) -> int:
-        """Move the subtree of ``top`` until a link is tight, and hang it there."""
+    def reach(self, top: int, upward: bool) -> tuple[list[int], float, int]:
+        """The nodes of a subtree, how far they may move, and the link that then is tight."""
         nodes = [top]
         for node in nodes:
             nodes += self.children[node]
@@ -156,6 +160,25 @@ class _Search:
         least, index = self.tightest(nodes, upward)
         for node in nodes:
             self.part[node] = home
+        return nodes, least, index
+
+    def loose(self, budget: int = 100_000) -> Iterator[tuple[list[int], float, int, int]]:
+        """Subtrees whose way is free of cost: nodes, how far they can go, the links at its ends.
+
+        The first link is the one that the subtree hangs by, the second the one that would be tight.
+        """
+        for top, index in enumerate(self.above):
+            if index >= 0 and budget > 0 and not self.flow[top] and not self.slack(index):
+                upward = self.links[index].source != top
+                nodes, room, met = self.reach(top, upward)
+                budget -= len(nodes)
+                if met >= 0:
+                    yield nodes, room if upward else -room, index, met
+
+    def move(self, top: int, upward: bool) -> int:
+        """Move the subtree of ``top`` until a link is tight, and hang it there."""
+        nodes, least, index = self.reach(top, upward)
+        for node in nodes:
             self.at[node] += least if upward else -least
         source, target, *_ = self.links[index]
         inner, outer = (source, target) if upward else (target, source)
