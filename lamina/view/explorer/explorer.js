@@ -12,7 +12,7 @@ function made(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes))
     if (typeof value === "function") element.addEventListener(name, value);
     else if (value !== null && value !== false) element.setAttribute(name, value);
-  element.append(...children.flat().filter((child) => child));
+  element.append(...children.flat(Infinity).filter((child) => child));
   return element;
 }
 const h = (tag, attributes = {}, ...children) =>
@@ -327,7 +327,7 @@ const link = (id) => h("button", { class: "link", title: id, click: () => choose
 
 /** Show the facts of what is chosen, or of the model, and let the address say so. */
 function tell() {
-  panel.replaceChildren(...(chosen === null ? overview() : facts(thing(chosen))).flat().filter((part) => part));
+  panel.replaceChildren(...(chosen === null ? overview() : facts(thing(chosen))).flat(Infinity).filter((part) => part));
   panel.scrollTop = 0;
   document.body.classList.toggle("chosen", chosen !== null);
   const address = chosen === null ? location.href.split("#")[0] : `#layer=${encodeURIComponent(chosen)}`;
@@ -410,7 +410,7 @@ function weight({ name, shape, dtype, size, trainable, stats }) {
   const note = (words) => h("p", { class: "quiet" }, words);
   const head = h("p", {}, h("b", {}, name), h("span", { class: "quiet" }, `${shape} ${dtype}${trainable ? "" : ", not trained"}`));
   if (!stats) return h("div", { class: "weight" }, head, note("No values yet: they are drawn when they are first read."));
-  const figures = ["min", "max", "mean", "std"].filter((key) => stats[key] !== null).map((key) => [key, number(stats[key])]);
+  const figures = ["min", "max", "mean", "std"].filter((key) => (stats[key] ?? null) !== null).map((key) => [key, number(stats[key])]);
   figures.push(["zeros", `${number((100 * stats.zeros) / stats.read)} %`]);
   const wrong = ["nan", "inf"].filter((key) => stats[key]).map((key) => [key, count(stats[key])]);
   const figure = (kind) => ([key, value]) => h("div", { class: kind }, h("dt", {}, key), h("dd", {}, value));

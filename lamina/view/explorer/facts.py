@@ -28,7 +28,11 @@ def told(facts: Facts, inside: bool) -> dict[str, Any]:
     step = facts.step
     weights = unique(step.weights) if is_layer(step) else []
     shown_weights = [] if inside else [_weight(variable) for variable in weights]
-    more = [(side, _together(map(spec_text, specs))) for side, specs in (("input", facts.inputs), ("output", facts.outputs)) if specs]
+    more = [
+        (side, _together(map(spec_text, specs)))
+        for side, specs in (("input", facts.inputs), ("output", facts.outputs))
+        if specs
+    ]
     if is_layer(step):
         more.append(("dtype", step.dtype_policy.name))
     if facts.calls > 1:
@@ -60,7 +64,7 @@ def configuration(thing: Configurable) -> list[tuple[str, str, bool]]:
     """The constructor's arguments as they are now: name, text, whether that is the default."""
     parameters = signature(type(thing).__init__).parameters
     rows = []
-    for name in thing._given:
+    for name in [key for key in thing._given if key != "name"]:
         value, default = thing._argument(name), getattr(parameters.get(name), "default", None)
         usual = _equal(value, default) or default is thing._given[name] is None
         rows.append((name, shown(value), usual))
@@ -87,7 +91,9 @@ def shown(value: Any, depth: int = 0) -> str:
         given = [(key, each) for key, each in inner.items() if each is not None]
         text = _called(str(value["class_name"]), given, depth)
     elif isinstance(value, dict):
-        text = "{" + _joined(f"{key}: {shown(each, depth + 1)}" for key, each in value.items()) + "}"
+        text = (
+            "{" + _joined(f"{key}: {shown(each, depth + 1)}" for key, each in value.items()) + "}"
+        )
     elif isinstance(value, (list, tuple)):
         text = "(" + _joined(shown(each, depth + 1) for each in value) + ")"
     elif isinstance(value, Configurable):
@@ -135,7 +141,7 @@ def statistics(values: np.ndarray) -> dict[str, Any]:
     >>> found["mean"], found["zeros"], found["nan"], sum(found["counts"])
     (1.3333, 1, 1, 3)
     """
-    flat = values.reshape(-1)[:: -(-values.size // READ)].astype(np.float32)
+    flat = values.reshape(-1)[:: -(-values.size // READ)].astype(np.float64)
     finite = flat[np.isfinite(flat)]
     found: dict[str, Any] = {
         "read": flat.size,
@@ -143,20 +149,20 @@ def statistics(values: np.ndarray) -> dict[str, Any]:
         "nan": int(np.count_nonzero(np.isnan(flat))),
         "inf": int(np.count_nonzero(np.isinf(flat))),
         "counts": [],
-        **dict.fromkeys(("low", "high", "min", "max", "mean", "std")),
     }
     if finite.size:
+        with np.errstate(over="ignore", invalid="ignore"):
+            found |= {
+                name: _rounded(getattr(finite, name)()) for name in ("min", "max", "mean", "std")
+            }
         low, high = float(finite.min()), float(finite.max())
-        mean = finite.mean(dtype=np.float64)
-        found |= {"min": low, "max": high, "mean": float(mean)}
-        found["std"] = float(np.sqrt(np.square(finite - np.float32(mean)).mean(dtype=np.float64)))
         if low == high:
             low, high = low - 0.5, high + 0.5
-        places = (finite - np.float32(low)) * np.float32(BINS / (high - low))
-        bins = np.minimum(places, BINS - 1).astype(np.int32)
-        found |= {"low": low, "high": high, "counts": np.bincount(bins, minlength=BINS).tolist()}
-    return {key: _rounded(each) if isinstance(each, float) else each for key, each in found.items()}
+        bins = np.minimum((finite / (high - low) - low / (high - low)) * BINS, BINS - 1)
+        counts = np.bincount(bins.astype(np.intp), minlength=BINS).tolist()
+        found |= {"low": _rounded(low), "high": _rounded(high), "counts": counts}
+    return found
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.5g}")
+def _rounded(value: float) -> float | None:
+    return float(f"{value:.5g}") if math.isfinite(value) else None

@@ -75,7 +75,7 @@ function spread(level, nodes) {
 
 /** Where each rank begins and ends: higher where something is open, wider gaps for wider curves. */
 function along(level, nodes) {
-  const wider = level.bands.map(() => 0), least = level.bands.map(() => 0);
+  const wider = level.bands.map(() => 0);
   const heights = level.bands.map(([top, bottom]) => (bottom > top ? 1 : 0));
   for (const node of nodes) heights[node.rank] = Math.max(heights[node.rank], node.height);
   const room = (width) => Math.min(width * 0.1, 40);
@@ -84,11 +84,10 @@ function along(level, nodes) {
       const [a, b] = [nodes[chain[i - 1]], nodes[chain[i]]];
       const more = room(Math.abs(a.x - b.x)) - room(Math.abs(a.was - b.was));
       wider[b.rank] = Math.max(wider[b.rank], more);
-      if (b.ref !== null && !b.inner) least[b.rank] = gaps.headed;
     }
   let y = 0;
   return level.bands.map(([top], rank) => {
-    if (rank) y += Math.max(top - level.bands[rank - 1][1] + wider[rank], least[rank]);
+    if (rank) y += top - level.bands[rank - 1][1] + wider[rank];
     return [y, (y += heights[rank])];
   });
 }
@@ -98,13 +97,12 @@ function enclose(id) {
   const inner = arrange(id), title = groups.get(id).title + 2 * gaps.padding;
   const at = (ports) => Object.values(ports).map((node) => inner.nodes[node].x);
   const entries = at(inner.level.entries), exits = at(inner.level.exits);
-  const ports = entries.length ? entries : exits;
-  const middle = ports.length ? ports.reduce((a, b) => a + b) / ports.length : inner.width / 2;
+  const main = entries[0] ?? exits[0] ?? inner.width / 2;  // stays where it is when folded
   inner.inset = Math.max(gaps.padding, title - Math.min(...entries, title));
   inner.before = gaps.title;
   inner.after = exits.length ? 0 : gaps.padding;
   const width = Math.max(inner.inset + inner.width + gaps.padding, title);
-  const left = inner.inset + middle, height = inner.before + inner.height + inner.after;
+  const left = inner.inset + main, height = inner.before + inner.height + inner.after;
   inner.size = { left, right: width - left, height };
   return inner;
 }

@@ -4,28 +4,37 @@ which nodes stand on which rank, from left to right, and what joins them.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 from lamina.view import layout
 from lamina.view.layout import ROOT, Size
 from lamina.view.level import ENTRY, EXIT, Level, Wire, _Solver
-from lamina.view.routing import ARROW, BESIDE, CLEAR, CORNER, TALL, WIRE_BESIDE, WIRES_APART
-from lamina.view.routing import Item, Router, Segment
+from lamina.view.routing import ARROW, BESIDE, TALL, WIRE_BESIDE, WIRES_APART, Item, Router, Segment
 
 GAPS = {
     "across": [BESIDE, WIRE_BESIDE, WIRES_APART],  # by how many of two neighbours are lines
-    "arrow": ARROW, "headed": CLEAR + 8 + ARROW, "tall": TALL,
-    "padding": layout.PADDING, "title": layout.TITLE,
+    "arrow": ARROW, "tall": TALL, "padding": layout.PADDING, "title": layout.TITLE,
 }  # fmt: skip
 
 
+@dataclass
 class _Keeping(_Solver):
-    """Remembers the nodes that each wire passes, and where."""
+    """Remembers where wires pass; orders the lines of a folded group as they go on inside."""
+
+    shares: Mapping[tuple[str, Any, str], float]
+
+    def _share(self, node: int, net: Any, side: str) -> float:
+        return self.shares.get((self.names.get(node, ""), net, side), 0.0)
 
     def _result(self, router: Router, chains: list[list[int]], *beside: float) -> Level:
         self.router, self.chains = router, chains
         return super()._result(router, chains, *beside)
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        return dict(enumerate(self.items))
 
 
 @dataclass
@@ -34,23 +43,19 @@ class Levels(layout._Arranger):
 
     folded: Mapping[str, Size] = field(default_factory=dict)
     solved: dict[str, _Keeping] = field(default_factory=dict)
+    shares: dict[tuple[str, Any, str], float] = field(default_factory=dict)
 
     def _solve(self, group: str, before: float, after: float) -> Level:
-        solver = _Keeping(*self._given(group))
+        solver = _Keeping(*self._given(group), self.shares)
         self.solved[group], self.levels[group] = solver, solver.run(before, after)
         return self.levels[group]
 
     def _enclose(self, group: str) -> None:
         level, (width, height) = self._solve(group, 0.0, 0.0), self.folded[group]
-        both = [*level.entries.values(), *level.exits.values()]
-        middle = (max(both) + min(both)) / 2 if both else 0.0
-        shrink = min(1.0, (width / 2 - CORNER) / max([abs(x - middle) for x in both] + [1.0]))
-        # The order of several lines is that in which they go on inside.
-        enter, leave = (
-            {net: (x - middle) * shrink for net, x in side.items()} if len(side) > 1 else {}
-            for side in (level.entries, level.exits)
-        )
-        self.items[group] = Item(width / 2, width / 2, height, enter, leave)
+        for side, ports in (("enter", level.entries), ("leave", level.exits)):
+            for net, x in ports.items():
+                self.shares[group, net, side] = x / (level.width + 1) - 0.5
+        self.items[group] = Item(width / 2, width / 2, height)
 
     def _compose(self, outward: list[str], ways: Mapping[int, Any]) -> None:
         self.ways = ways
@@ -83,12 +88,11 @@ class Levels(layout._Arranger):
 
 def _nodes(solver: _Keeping, texts: Mapping[tuple[str, int], str]) -> Iterator[list[Any]]:
     labels = {node: texts[net.source, net.tensor] for net, node in solver.label_nodes.items()}
-    names = dict(enumerate(solver.items))
     for index, item in enumerate(solver.nodes):
         hangs = (index in solver.router.sources) - (index in solver.router.sinks)
         numbers = (solver.router.xs[index], item.left, item.right, item.height)
         rank, rounded = solver.ranks[index], (round(number, 1) for number in numbers)
-        yield [rank, *rounded, hangs, names.get(index), labels.get(index)]
+        yield [rank, *rounded, hangs, solver.names.get(index), labels.get(index)]
 
 
 def _wire(solver: _Keeping, wire: Wire, chain: list[int], net: int) -> dict[str, Any]:

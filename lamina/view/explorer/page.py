@@ -12,7 +12,6 @@ import json
 import os
 from dataclasses import replace
 from html import escape
-from itertools import count
 from pathlib import Path
 from string import Template
 from typing import Any, get_args
@@ -26,7 +25,7 @@ from lamina.view.explorer.levels import GAPS, Levels
 from lamina.view.facts import facts_of, params_text, spec_text
 from lamina.view.files import write_atomically
 from lamina.view.flow import class_label
-from lamina.view.fold import repeats
+from lamina.view.fold import _range, repeats
 from lamina.view.fonts import text_width
 from lamina.view.layout import Layout
 from lamina.view.model_graph import Box, Group, Kind, ModelGraph
@@ -40,7 +39,12 @@ ROWS = ("parameters", "")
 TOTALS = ("params", "trainable", "bytes")
 
 
-def explore(model: Any, path: str | os.PathLike[str] = "model.html", theme: str | None = None) -> Path:
+def explore(
+    model: Any,
+    path: str | os.PathLike[str] = "model.html",
+    theme: str | None = None,
+    note: str = "",
+) -> Path:
     """Write a page to look around in a model: search, open, fold, and see all about a layer.
 
     The file needs nothing else, and requests nothing. Weights that have values are described by
@@ -50,6 +54,7 @@ def explore(model: Any, path: str | os.PathLike[str] = "model.html", theme: str 
         model: A model or any other layer, built or not, or a `ModelGraph`.
         path: Where to write; the name ends in .html.
         theme: "light" or "dark" to begin with; as the reader's system has it when left out.
+        note: Something to say beside the totals.
 
     Returns:
         The path.
@@ -63,12 +68,13 @@ def explore(model: Any, path: str | os.PathLike[str] = "model.html", theme: str 
     'model.html'
     """
     if Path(path).suffix.lower() not in (".html", ".htm"):
-        raise ArgumentError("The explorer is a page.", met=f"path={str(path)!r}", fix="end it with .html")
-    return write_atomically(path, page(model, theme).encode())
+        met, fix = f"path={str(path)!r}", "end it with .html"
+        raise ArgumentError("The explorer is an HTML page.", met=met, fix=fix)
+    return write_atomically(path, page(model, theme, note).encode())
 
 
 def page(model: Any, theme: str | None = None, note: str = "") -> str:
-    """The same page as text. ``note`` is shown beside the totals."""
+    """The page of `explore` as text."""
     if theme not in (None, *THEMES):
         raise unknown("theme", theme, THEMES)
     data = content(model) | {"theme": theme, "note": note}
@@ -87,8 +93,14 @@ def page(model: Any, theme: str | None = None, note: str = "") -> str:
 
 def content(model: Any) -> dict[str, Any]:
     """What the page shows: the graph, the layout of each level, the facts."""
-    graph = model if isinstance(model, ModelGraph) else blocked(describe(model, "full", expand_nested=True))
-    boxes = [replace(box, rows=tuple(row for row in box.rows if row[0] in ROWS)) for box in graph.boxes]
+    graph = (
+        model
+        if isinstance(model, ModelGraph)
+        else blocked(describe(model, "full", expand_nested=True))
+    )
+    boxes = [
+        replace(box, rows=tuple(row for row in box.rows if row[0] in ROWS)) for box in graph.boxes
+    ]
     texts = {(edge.source, edge.tensor): edge.label for edge in graph.edges if edge.label}
     heads = {group.id: _head(group) for group in graph.groups}
     sizes, folded = ({box.id: svg.measure(box) for box in each} for each in (boxes, heads.values()))
@@ -104,9 +116,16 @@ def content(model: Any) -> dict[str, Any]:
         "name": graph.name,
         "label": class_label(model) if is_layer(model) else "",
         "boxes": [_thing(box, box.group, False) for box in boxes],
-        "groups": [_thing(heads[g.id], g.parent, True) | {"title": titles[g.id]} for g in graph.groups],
+        "groups": [
+            _thing(heads[g.id], g.parent, True) | {"title": titles[g.id]} for g in graph.groups
+        ],
         "edges": [
-            {"source": edge.source, "target": edge.target, "shape": spec_text(edge.spec) if edge.spec else edge.label, "way": way}
+            {
+                "source": edge.source,
+                "target": edge.target,
+                "shape": spec_text(edge.spec) if edge.spec else edge.label,
+                "way": way,
+            }
             for edge, way in zip(levels.edges, plain["ways"], strict=True)
         ],
         "levels": plain["levels"],
@@ -135,15 +154,18 @@ def _thing(box: Box, parent: str | None, inside: bool) -> dict[str, Any]:
 def blocked(graph: ModelGraph) -> ModelGraph:
     """The graph with a group around each repeat, and in it one around each of its blocks."""
     groups, owner = list(graph.groups), {}
+    names = {each.id: each.name for each in (*graph.boxes, *graph.groups)}
     for run in repeats(graph):
         if len(run.copies[0]) < 2:
             continue
         whole = f"{run.copies[0][0]}/blocks"
-        parts = [f"{whole}/{number}" for number in range(1, len(run.copies) + 1)]
-        groups.append(Group(whole, f"{len(parts)} blocks", run.group, len(parts)))
-        for part, number, copy in zip(parts, count(1), run.copies, strict=False):
-            groups.append(Group(part, f"block {number}", whole))
-            owner |= dict.fromkeys(copy, part)
+        common = [os.path.commonprefix([names[item] for item in copy]) for copy in run.copies]
+        titles = [title.rstrip("_-./ ") or f"block {n}" for n, title in enumerate(common, 1)]
+        title = f"{_range(titles[0], titles[-1])} × {len(titles)}"
+        groups.append(Group(whole, title, run.group, len(titles)))
+        for number, (title, copy) in enumerate(zip(titles, run.copies, strict=True), 1):
+            groups.append(Group(f"{whole}/{number}", title, whole))
+            owner |= dict.fromkeys(copy, f"{whole}/{number}")
     boxes = [replace(box, group=owner.get(box.id, box.group)) for box in graph.boxes]
     groups = [replace(group, parent=owner.get(group.id, group.parent)) for group in groups]
     return ModelGraph(graph.name, boxes, graph.edges, groups)
