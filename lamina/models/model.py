@@ -210,6 +210,9 @@ class Model(Trainer, Layer):
             self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range
         )
 
+    def _repr_svg_(self) -> str | None:
+        return late("view.plot.cell_svg")(self)
+
     # --- keeping --------------------------------------------------------------------------------
 
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None) -> None:

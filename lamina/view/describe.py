@@ -12,6 +12,7 @@ from lamina.core.graph import Node
 from lamina.core.operation import FunctionOperation, Operation, first_line
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.tracking import is_layer
+from lamina.view.cost import step_costs
 from lamina.view.facts import count_text, facts_of, params_text, spec_text
 from lamina.view.flow import built_copy, class_label, flow_of, is_model, opens, shapes_text
 from lamina.view.model_graph import Box, Edge, Facts, Group, Kind, ModelGraph, Spec
@@ -37,8 +38,10 @@ KINDS: list[tuple[str, Kind]] = [
 def kind_of(step: Operation) -> Kind:
     """The family of a step, by its label or the name of a class that its class extends."""
     names = [class_label(step), *(cls.__name__ for cls in type(step).__mro__)]
-    found = (family for name in names for pattern, family in KINDS if re.search(pattern, name))
-    kind: Kind = next(found, None) or "op"
+    kinds: Iterator[Kind] = (
+        kind for name in names for pattern, kind in KINDS if re.search(pattern, name)
+    )
+    kind = next(kinds, "op")
     if isinstance(step, FunctionOperation) and kind == "merge":
         return "merge" if step._nodes and len(step._nodes[0].inputs) > 1 else "op"
     if kind == "op" and is_layer(step) and (is_model(step) or step._sublayers()):  # type: ignore[attr-defined]
@@ -133,17 +136,18 @@ class _Describer:
         flow = flow_of(layer)
         if flow.failure is not None:
             _warn(layer, flow.failure)
+        costs = step_costs(flow).steps if self.detail > 2 else {}
         inside: dict[int, _Ports] = {}
         for step in flow.steps:
             own, nodes = flow.own(step), flow.nodes_of(step)
             identity = self._unique(prefix + own.name)
             if self.expand_nested and opens(own):
                 times = f" (called {len(nodes)} times)" if len(nodes) > 1 else ""
-                facts = facts_of(own, nodes, full=self.detail > 2)
+                facts = facts_of(own, nodes, costs.get(id(step)), self.detail > 2)
                 self.graph.groups.append(Group(identity, own.name + times, group, facts=facts))
                 inside[id(step)] = self.level(own, identity, identity + "/")
             else:
-                self.graph.boxes.append(self.box(own, nodes, identity, group))
+                self.graph.boxes.append(self.box(own, nodes, identity, group, costs.get(id(step))))
                 outputs = max([len(node.outputs) for node in nodes], default=1)
                 inside[id(step)] = _Ports([identity], [(identity, k) for k in range(outputs)])
         if flow.graph is None:
@@ -187,12 +191,14 @@ class _Describer:
         label = spec_text(spec) if spec is not None and self.detail > 1 else ""
         self.graph.edges.append(Edge(source, target, label, tensor, spec))
 
-    def box(self, step: Any, nodes: list[Node], identity: str, group: str | None) -> Box:
+    def box(
+        self, step: Any, nodes: list[Node], identity: str, group: str | None, cost: Any = None
+    ) -> Box:
         """One step as a box with the rows that were asked for."""
         kind, name = kind_of(step), step.name if self.show_layer_names else ""
-        facts = facts_of(step, nodes, full=self.detail > 2)
+        facts = facts_of(step, nodes, cost, self.detail > 2)
         label = "Input" if self.detail and kind == "input" else class_label(step)
-        if isinstance(step, FunctionOperation) and name == step.function:
+        if name == label or (isinstance(step, FunctionOperation) and name == step.function):
             name = ""  # the label says it
         return Box(identity, label, name, kind, tuple(self._rows(step, kind, facts)), group, facts)
 
@@ -202,18 +208,19 @@ class _Describer:
             yield "input", shapes_text([x.shape for x in facts.inputs])
         if self.show_shapes:
             yield "output", shapes_text([x.shape for x in facts.outputs])
-        if self.show_dtype or full:
-            kinds = dict.fromkeys(x.dtype for x in facts.outputs)
-            yield "dtype", ", ".join(kinds) or str(getattr(step, "dtype", "?"))
+        config = facts.config if full and kind != "input" else ()
+        yield from (row for row in config if row[0] != "initializers")
         function = getattr(step, "activation", None)
         named = getattr(function, "__name__", None) or getattr(function, "name", None)
         named = str(named or type(function).__name__)
         if function is not None and (self.show_layer_activations or (full and named != "linear")):
             yield "activation", named
+        yield from (row for row in config if row[0] == "initializers")
+        if self.show_dtype or full:
+            kinds = dict.fromkeys(x.dtype for x in facts.outputs)
+            yield "dtype", ", ".join(kinds) or str(getattr(step, "dtype", "?"))
         if self.show_trainable and is_layer(step) and kind != "input":
             yield "trainable", "yes" if step.trainable else "no"
-        if full and kind != "input":
-            yield from facts.config
         if self.detail > 1 and facts.params != 0:
             yield "parameters", params_text(facts)
         if full and facts.flops:

@@ -14,6 +14,7 @@ from lamina.core.settings import settings
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.tracking import is_layer
 from lamina.core.types import Shape
+from lamina.view.cost import Cost
 from lamina.view.model_graph import Facts, Spec
 
 LONGEST = 36
@@ -21,7 +22,7 @@ LONGEST = 36
 SHOWN_ELSEWHERE = {"name", "dtype", "trainable", "activation", "layers", "layer", "cell"}
 
 
-def facts_of(step: Any, nodes: list[Node], shared: bool = False, full: bool = True) -> Facts:
+def facts_of(step: Any, nodes: list[Node], cost: Cost | None = None, full: bool = True) -> Facts:
     """The facts of a step that is called as ``nodes``. ``full`` adds its config."""
     inputs, outputs = (
         tuple(Spec(x.shape, x.dtype) for node in nodes for x in getattr(node, side))
@@ -29,9 +30,10 @@ def facts_of(step: Any, nodes: list[Node], shared: bool = False, full: bool = Tr
     )
     config, key = config_of(step, nodes) if full else (), _key(step, nodes)
     calls = max(1, len(nodes))
-    flags = ["shared"] if shared or calls > 1 else []
+    flops = None if cost is None else cost.flops
+    flags = ["shared"] if calls > 1 else []
     if not is_layer(step):
-        return Facts(step, inputs, outputs, 0, 0, calls, config, None, tuple(flags), key)
+        return Facts(step, inputs, outputs, 0, 0, calls, config, flops, tuple(flags), key)
     weights = step.weights
     params, trained = (
         sum(math.prod(v.shape) for v in each) if step.built or weights else None
@@ -41,7 +43,7 @@ def facts_of(step: Any, nodes: list[Node], shared: bool = False, full: bool = Tr
     flags += ["unbuilt"] if not step.built else []
     flags += ["lora"] if getattr(step, "lora_enabled", False) else []
     flags += ["quantized"] if getattr(step, "quantization_mode", None) else []
-    return Facts(step, inputs, outputs, params, trained, calls, config, None, tuple(flags), key)
+    return Facts(step, inputs, outputs, params, trained, calls, config, flops, tuple(flags), key)
 
 
 def _key(step: Any, nodes: list[Node]) -> tuple[Any, ...]:

@@ -36,7 +36,7 @@ class Facts:
             None for a layer that is not built, 0 for what has none.
         calls: How often it is called.
         config: Its arguments that differ from their defaults or have none, as text.
-        flops: Floating-point operations for one sample; None where unknown.
+        flops: Floating-point operations of one forward pass of one sample; None where unknown.
         flags: Some of "shared", "frozen", "unbuilt", "lora", "quantized".
         key: A value equal for steps that compute the same, names and weights apart.
     """
@@ -48,7 +48,7 @@ class Facts:
     trainable: int | None = 0
     calls: int = 1
     config: tuple[tuple[str, str], ...] = ()
-    flops: float | None = None
+    flops: int | None = None
     flags: tuple[str, ...] = ()
     key: Hashable = None
 
