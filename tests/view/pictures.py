@@ -1,7 +1,9 @@
 """Graphs to draw, and the geometry of drawings, for the tests of this folder."""
 
 import random
-from itertools import pairwise
+from itertools import combinations, pairwise
+
+import numpy as np
 
 from lamina.view.layout import Layout, Rect
 from lamina.view.level import Point
@@ -101,17 +103,14 @@ def sample(knots: list[Point], upright: bool, steps: int = 24) -> list[Point]:
 
 def faults(graph: ModelGraph, layout: Layout) -> list[str]:
     """What is wrong with a drawing; empty for a good one."""
-    found = []
-    boxes = list(layout.boxes.items())
-    around = graph.enclosing()
+    boxes, around = layout.boxes, graph.enclosing()
     parents = {group.id: group.parent for group in graph.groups}
     page = Rect(layout.width / 2, layout.height / 2, layout.width, layout.height)
-    labels = [*boxes, *((f"label of {key}", rect) for key, rect in layout.labels.items())]
-    for index, (name, rect) in enumerate(labels):
-        found += [f"{name} on {other}" for other, b in labels[:index] if overlap(rect, b)]
-        if not within(rect, page):
-            found.append(f"{name} off the page")
-    for name, rect in boxes:
+    labels = {f"label of {key}": rect for key, rect in layout.labels.items()}
+    solid = boxes | labels
+    found = [f"{name} off the page" for name, rect in solid.items() if not within(rect, page)]
+    found += [f"{a} on {b}" for a, b in combinations(solid, 2) if overlap(solid[a], solid[b])]
+    for name, rect in boxes.items():
         for group, area in layout.groups.items():
             if group in around[name]:
                 found += [f"{name} out of {group}"] if not within(rect, area) else []
@@ -120,15 +119,20 @@ def faults(graph: ModelGraph, layout: Layout) -> list[str]:
     for group, area in layout.groups.items():
         if parents[group] is not None and not within(area, layout.groups[parents[group]]):
             found.append(f"{group} out of {parents[group]}")
+    names, areas = [*solid], np.array([*solid.values()]).reshape(-1, 4)
     for edge, knots in layout.routes:
-        for point in sample(knots, layout.upright):
-            dot = Rect(point.x, point.y, 0.0, 0.0)
-            if not within(dot, page):
-                found.append(f"{edge} off the page")
-            for name, rect in boxes:
-                if overlap(dot, rect):
-                    found.append(f"{edge} through {name}")
         for name, end in ((edge.source, knots[0]), (edge.target, knots[-1])):
-            if not within(Rect(end.x, end.y, 0.0, 0.0), layout.boxes[name]):
+            if not within(Rect(end.x, end.y, 0.0, 0.0), boxes[name]):
                 found.append(f"{edge} does not touch {name}")
+        points = np.array(sample(knots, layout.upright))
+        if (points < -0.01).any() or (points > (layout.width + 0.01, layout.height + 0.01)).any():
+            found.append(f"{edge} off the page")
+        # The line, and its head as wide as it is drawn; its own label may stand on it.
+        head = np.array(knots[-1]) * 0.9 + np.array(knots[-2]) * 0.1
+        beside = np.array([3.8, 0.0] if layout.upright else [0.0, 3.8])
+        points = np.concatenate([points, [head - beside, head + beside]])
+        away = np.abs(points[:, None] - areas[:, :2])
+        touched = (away < areas[:, 2:] / 2 - 0.01).all(axis=2).any(axis=0)
+        own = f"label of {(edge.source, edge.tensor)}"
+        found += [f"{edge} through {names[i]}" for i in np.flatnonzero(touched) if names[i] != own]
     return found
