@@ -1,7 +1,7 @@
 """Graphs to draw, and the geometry of drawings, for the tests of this folder."""
 
 import random
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import numpy as np
 
@@ -81,24 +81,15 @@ def within(inner: Rect, outer: Rect) -> bool:
     return all(b[i] - 0.01 <= a[i] for i in (0, 1)) and all(a[i] <= b[i] + 0.01 for i in (2, 3))
 
 
-def sample(knots: list[Point], upright: bool, steps: int = 24) -> list[Point]:
-    """Points on the curve through the knots, by de Casteljau's formula for cubic curves."""
-    points = []
-    for a, b in pairwise(knots):
-        if upright:
-            c, d = Point(a.x, (a.y + b.y) / 2), Point(b.x, (a.y + b.y) / 2)
-        else:
-            c, d = Point((a.x + b.x) / 2, a.y), Point((a.x + b.x) / 2, b.y)
-        for step in range(steps + 1):
-            t = step / steps
-            weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
-            points.append(
-                Point(
-                    sum(w * p.x for w, p in zip(weights, (a, c, d, b), strict=True)),
-                    sum(w * p.y for w, p in zip(weights, (a, c, d, b), strict=True)),
-                )
-            )
-    return points
+def sample(knots: list[Point], upright: bool, steps: int = 24) -> np.ndarray:
+    """Points on the curve through the knots, an array of pairs, by Bernstein's polynomials."""
+    t = np.linspace(0.0, 1.0, steps + 1)[:, None, None]
+    a, b = np.array(knots[:-1]), np.array(knots[1:])
+    along = np.array([not upright, upright])
+    middle = (a + b) / 2
+    c, d = np.where(along, middle, a), np.where(along, middle, b)
+    curves = (1 - t) ** 3 * a + 3 * t * (1 - t) ** 2 * c + 3 * t * t * (1 - t) * d + t**3 * b
+    return curves.transpose(1, 0, 2).reshape(-1, 2)
 
 
 def faults(graph: ModelGraph, layout: Layout) -> list[str]:
@@ -124,7 +115,7 @@ def faults(graph: ModelGraph, layout: Layout) -> list[str]:
         for name, end in ((edge.source, knots[0]), (edge.target, knots[-1])):
             if not within(Rect(end.x, end.y, 0.0, 0.0), boxes[name]):
                 found.append(f"{edge} does not touch {name}")
-        points = np.array(sample(knots, layout.upright))
+        points = sample(knots, layout.upright)
         if (points < -0.01).any() or (points > (layout.width + 0.01, layout.height + 0.01)).any():
             found.append(f"{edge} off the page")
         # The line, and its head as wide as it is drawn; its own label may stand on it.

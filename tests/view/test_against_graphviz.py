@@ -13,6 +13,7 @@ from functools import cache
 from itertools import pairwise
 from math import dist
 
+import numpy as np
 import pytest
 from view.pictures import lecture, nested, random_graph, sample
 from view.sketches import GALLERY
@@ -57,20 +58,9 @@ def dot_text(graph, layout):
 
 def bezier(points, steps=8):
     """Points on the cubic curves that these control points stand for."""
-    found = []
-    for i in range(0, len(points) - 3, 3):
-        for step in range(steps + 1):
-            t = step / steps
-            weights = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
-            found.append(
-                tuple(
-                    sum(
-                        w * point[axis] for w, point in zip(weights, points[i : i + 4], strict=True)
-                    )
-                    for axis in (0, 1)
-                )
-            )
-    return found
+    t = np.linspace(0.0, 1.0, steps + 1)[:, None]
+    weights = np.hstack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3])
+    return np.concatenate([weights @ points[i : i + 4] for i in range(0, len(points) - 3, 3)])
 
 
 def length(routes):
@@ -130,11 +120,11 @@ def compared(graphs):
         if kind == "edge":
             source, target, count = words[0].strip('"'), words[1].strip('"'), int(words[2])
             numbers = [float(word) * INCH for word in words[3 : 3 + 2 * count]]
-            points = list(zip(numbers[::2], numbers[1::2], strict=True))
-            theirs[-1].append((source, target, bezier(points)))
+            curve = bezier(np.array(numbers).reshape(-1, 2)).tolist()
+            theirs[-1].append((source, target, curve))
     found = []
     for graph, layout, other in zip(graphs, layouts, theirs, strict=True):
-        ours = [(e.source, e.target, sample(knots, True, 8)) for e, knots in layout.routes]
+        ours = [(e.source, e.target, sample(knots, True, 8).tolist()) for e, knots in layout.routes]
         assert len(ours) == len(other), graph.name
         found.append((length(ours), crossings(ours), length(other), crossings(other)))
     return found
