@@ -18,6 +18,11 @@ def main(arguments: list[str] | None = None) -> int:
     demo.add_argument("--epochs", type=int, default=30)
     summary = commands.add_parser("summary", help="print the layers of a .keras file")
     summary.add_argument("file", type=Path)
+    for name, (text, _) in _SHOWN.items():
+        summary.add_argument(f"--{name}", action="store_true", help=f"show {text}")
+    summary.add_argument("--all", action="store_true", help="show all of these")
+    summary.add_argument("--batch", type=int, default=1, help="samples that costs are given for")
+    summary.add_argument("--width", type=int, help="characters of a line")
     plot = commands.add_parser("plot", help="draw the model of a .keras file")
     plot.add_argument("file", type=Path)
     plot.add_argument("-o", "--output", type=Path, help="a .png, .svg or .dot file")
@@ -145,8 +150,20 @@ def _load(path: Path) -> Any:
 
 
 def _summary(given: argparse.Namespace) -> int:
-    _load(given.file).summary(expand_nested=True)
+    shown = {option: given.all or getattr(given, name) for name, (_, option) in _SHOWN.items()}
+    model = _load(given.file)
+    model.summary(given.width, expand_nested=True, batch_size=given.batch, **shown)
     return 0
+
+
+_SHOWN = {
+    "dtype": ("dtypes", "show_dtype"),
+    "trainable": ("which layers are trained", "show_trainable"),
+    "share": ("shares of the parameters, as bars", "show_share"),
+    "macs": ("multiply-adds", "show_macs"),
+    "flops": ("floating-point operations", "show_flops"),
+    "memory": ("bytes of outputs", "show_memory"),
+}
 
 
 def _plot(given: argparse.Namespace) -> int:
