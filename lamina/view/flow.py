@@ -1,5 +1,6 @@
 """What a layer is made of, for pictures and tables: its steps, and the tensors between them."""
 
+import copy
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from lamina.core import naming, nest
 from lamina.core.graph import Graph, Node
 from lamina.core.operation import FunctionOperation, Operation
+from lamina.core.settings import settings
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.tracking import is_layer
 from lamina.core.types import Shape
@@ -17,12 +19,13 @@ class Flow:
     """The steps inside a layer, in the order in which a table lists them.
 
     ``graph`` is None when only the parts are known and not what flows between them; ``chained``
-    says that each part then takes the output of the one before.
+    says that each part then takes the output of the one before, ``failure`` why it was not found.
     """
 
     steps: list[Operation]
     graph: Graph | None = None
     chained: bool = False
+    failure: Exception | None = None
     nodes: dict[int, list[Node]] = field(default_factory=lambda: defaultdict(list))
     copies: dict[int, Operation] = field(default_factory=dict)
 
@@ -42,6 +45,7 @@ def flow_of(layer: Any) -> Flow:
     """
     plan, tensors = getattr(layer, "_plan", None), getattr(layer, "_tensors", ())
     copies: dict[int, Operation] = {}
+    failure = None
     if plan is not None:
         graph = plan.graph
         copies = dict(zip(map(id, plan.layers), layer._plan_layers, strict=True))
@@ -50,10 +54,10 @@ def flow_of(layer: Any) -> Flow:
         made = [nest.flatten(x)[0].record[0] for x in tensors[1:]]
         copies = dict(zip(map(id, made), layer.layers, strict=True))
     else:
-        graph = _traced(layer)
+        graph, failure = _traced(layer)
     if graph is None:
         chained = any(cls.__name__ == "Sequential" for cls in type(layer).__mro__)
-        return Flow(list(layer._sublayers()), None, chained)
+        return Flow(list(layer._sublayers()), None, chained, failure)
     steps = list(graph.operations)
     if not copies:  # what a traced call did not use is a part of the layer too
         seen = {id(step) for step in steps}
@@ -68,22 +72,46 @@ class Entry(Operation):
     """Where the data come in, in the flow of a layer that has no input layers."""
 
 
-def _traced(layer: Any) -> Graph | None:
+def _traced(layer: Any) -> tuple[Graph | None, Exception | None]:
     """The graph of one call of a built layer, on inputs of the shapes that it was built for."""
     shapes = layer._lamina.build_shapes
     if not layer.built or not shapes or not layer._sublayers():
-        return None
+        return None, None
     called = [(each, len(each._nodes)) for each in layer._flatten_layers()]
+    failure = None
     with naming.kept():
         for unknown_batch in (True, False):
             try:
-                return _call(layer, shapes, unknown_batch)
-            except Exception:
-                continue
+                return _call(layer, shapes, unknown_batch), None
+            except Exception as error:
+                failure = failure or error
             finally:
                 for each, count in called:
                     del each._nodes[count:]
-    return None
+    return None, failure
+
+
+def built_copy(model: Any, input_shape: Any) -> Any:
+    """A copy of a model that is built for inputs of this shape; the model itself stays as it is.
+
+    Args:
+        input_shape: As ``model.build`` takes it: a shape, with None for the batch, or a nest of
+            shapes.
+    """
+    draws = settings.draws
+    try:
+        with naming.kept():
+            made = copy.deepcopy(model)
+            made.build(input_shape)
+    finally:
+        settings.draws = draws  # what is built later begins with the same weights
+    return made
+
+
+def opens(step: Operation) -> bool:
+    """Whether a picture can show what is inside: of nested models and of a user's own layers."""
+    ours = type(step).__module__.partition(".")[0] == "lamina"
+    return is_layer(step) and bool(step._sublayers()) and (is_model(step) or not ours)  # type: ignore[attr-defined]
 
 
 def _call(layer: Any, shapes: dict[str, Any], unknown_batch: bool) -> Graph:

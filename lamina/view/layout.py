@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import NamedTuple, TypeAlias
 
-from lamina.view.level import ENTRY, EXIT, REACH, Item, Level, Point, Wire, solve
+from lamina.view.level import ENTRY, EXIT, Level, Wire, solve
 from lamina.view.model_graph import Direction, Edge, ModelGraph
 from lamina.view.ranking import back_edges
+from lamina.view.routing import CORNER, Item, Point
 
 Size: TypeAlias = tuple[float, float]
 
@@ -126,7 +127,7 @@ class _Arranger:
         for box, size in sizes.items():
             width, height = self._turned(size)
             if arrivals[box] > 2:
-                width = max(width, arrivals[box] * HEADS_APART / REACH)
+                width = max(width, (arrivals[box] - 1) * HEADS_APART + 2 * CORNER)
             self.items[box] = Item(width / 2, width / 2 + LOOP * (box in loops), height)
             self.sizes[box] = self._turned((width, height))
 

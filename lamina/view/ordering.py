@@ -46,8 +46,8 @@ def _improve(
     position = positions(best, len(up))
     fewest = crossings(best, down, position)
     segments = sum(map(len, down)) + 1
-    for sweep in range(min(24, max(4, 100_000 // segments))):
-        if not fewest or stale == 8:
+    for sweep in range(min(40, max(4, 100_000 // segments))):
+        if not fewest or stale == 12:
             break
         downward = sweep % 2 == 0
         ranks = range(1, len(layout)) if downward else range(len(layout) - 2, -1, -1)

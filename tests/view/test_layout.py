@@ -6,10 +6,11 @@ from view.pictures import edges, faults, lecture, nested, overlap, random_graph
 
 from lamina.core.errors import GraphError
 from lamina.view.layout import arrange
-from lamina.view.level import separate
+from lamina.view.routing import separate
 from lamina.view.model_graph import Box, Edge, Group, ModelGraph
 from lamina.view.ordering import Near, crossings, order
-from lamina.view.ranking import Link, assign, back_edges
+from lamina.view.ranking import assign, back_edges
+from lamina.view.simplex import Link
 from lamina.view.svg import _chip, measure
 
 
