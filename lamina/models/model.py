@@ -212,6 +212,9 @@ class Model(Trainer, Layer):
             **options,
         )  # fmt: skip
 
+    def _repr_svg_(self) -> str | None:
+        return late("view.plot.cell_svg")(self)
+
     # --- keeping --------------------------------------------------------------------------------
 
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None) -> None:

@@ -198,7 +198,7 @@ class _Describer:
         kind, name = kind_of(step), step.name if self.show_layer_names else ""
         facts = facts_of(step, nodes, cost, self.detail > 2)
         label = "Input" if self.detail and kind == "input" else class_label(step)
-        if isinstance(step, FunctionOperation) and name == step.function:
+        if name == label or (isinstance(step, FunctionOperation) and name == step.function):
             name = ""  # the label says it
         return Box(identity, label, name, kind, tuple(self._rows(step, kind, facts)), group, facts)
 
@@ -208,18 +208,19 @@ class _Describer:
             yield "input", shapes_text([x.shape for x in facts.inputs])
         if self.show_shapes:
             yield "output", shapes_text([x.shape for x in facts.outputs])
-        if self.show_dtype or full:
-            kinds = dict.fromkeys(x.dtype for x in facts.outputs)
-            yield "dtype", ", ".join(kinds) or str(getattr(step, "dtype", "?"))
+        config = facts.config if full and kind != "input" else ()
+        yield from (row for row in config if row[0] != "initializers")
         function = getattr(step, "activation", None)
         named = getattr(function, "__name__", None) or getattr(function, "name", None)
         named = str(named or type(function).__name__)
         if function is not None and (self.show_layer_activations or (full and named != "linear")):
             yield "activation", named
+        yield from (row for row in config if row[0] == "initializers")
+        if self.show_dtype or full:
+            kinds = dict.fromkeys(x.dtype for x in facts.outputs)
+            yield "dtype", ", ".join(kinds) or str(getattr(step, "dtype", "?"))
         if self.show_trainable and is_layer(step) and kind != "input":
             yield "trainable", "yes" if step.trainable else "no"
-        if full and kind != "input":
-            yield from facts.config
         if self.detail > 1 and facts.params != 0:
             yield "parameters", params_text(facts)
         if full and facts.flops:

@@ -67,17 +67,19 @@ def _folded_once(graph: ModelGraph) -> ModelGraph:
         return graph
     for run in runs:
         first, *others = run.copies
-        if len(first) == 1 and first[0] in index.groups:
-            times[first[0]] = len(run.copies)
-        else:
-            identity = f"{first[0]}\0block"
-            blocks.append(Group(identity, _title(index, run), run.group, len(run.copies)))
-            moved |= dict.fromkeys(first, identity)
         leaves = [[leaf for item in copy for leaf in index.leaves(item)] for copy in run.copies]
         ends |= dict(zip(leaves[-1], leaves[0], strict=True))
         dropped |= {each for copy in others for item in copy for each in index.inside(item)}
         for same in [*zip(*leaves, strict=True), *zip(*run.copies, strict=True)]:
             renamed[same[0]] = _range(index.names[same[0]], index.names[same[-1]])
+        if len(first) == 1 and first[0] in index.groups:
+            times[first[0]] = len(run.copies)
+            continue
+        identity, common = f"{first[0]}\0block", _common([renamed[item] for item in first])
+        for item in first:
+            moved[item], renamed[item] = identity, renamed[item].removeprefix(common)
+        title = f"{common.rstrip('_/. -')} × {len(run.copies)}".strip()
+        blocks.append(Group(identity, title, run.group, len(run.copies)))
     boxes, groups = [], []
     for box in graph.boxes:
         if box.id not in dropped:
@@ -110,13 +112,11 @@ def _range(first: str, last: str) -> str:
     return "".join(a if a == b else f"{a}–{b}" for a, b in pairs)
 
 
-def _title(index: "_Index", run: Run) -> str:
-    pairs = zip(run.copies[0], run.copies[-1], strict=True)
-    shown = [_range(index.names[a], index.names[b]) for a, b in pairs]
+def _common(shown: list[str]) -> str:
+    """What the names of a block begin with, if it says which blocks they are: ``block1–24_``."""
     alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*shown, strict=False))
-    common = re.sub(r"[_/. -][^_/. -]*$", "", "".join(letters[0] for letters in alike))
-    times = f"× {len(run.copies)}"
-    return f"{common} {times}" if "–" in common and len(shown) > 1 else times
+    common = re.sub(r"[^_/. -]*$", "", "".join(letters[0] for letters in alike))
+    return common if "–" in common and len(shown) > 1 else ""
 
 
 @dataclass

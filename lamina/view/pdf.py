@@ -24,8 +24,7 @@ ROUND = 0.5523
 def to_pdf(drawing: Drawing) -> bytes:
     """PDF bytes of one page as large as the drawing. A character that the font lacks is a box.
 
-    >>> svg = '<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9" fill="#ff0000"/></svg>'
-    >>> to_pdf(Drawing(svg, 9, 9))[:8]
+    >>> to_pdf(Drawing('<svg xmlns="http://www.w3.org/2000/svg"/>', 9, 9))[:8]
     b'%PDF-1.6'
     """
     root = ElementTree.fromstring(drawing.svg)
@@ -95,8 +94,8 @@ def _font(bold: bool, used: dict[int, str], number: int) -> list[bytes]:
         f"/Ordering(Identity)/Supplement 0>>/FontDescriptor {number + 2} 0 R/DW 1000/W[{shown}]>>"
         .encode(),
         f"<</Type/FontDescriptor/FontName/{name}/Flags 4/FontBBox[-1000 -400 3000 1200]"
-        f"/ItalicAngle 0/Ascent 969/Descent -242/CapHeight 727/StemV 80/FontFile3 {number + 3} 0 R>>"
-        .encode(),
+        f"/ItalicAngle 0/Ascent 969/Descent -242/CapHeight 727/StemV 80"
+        f"/FontFile3 {number + 3} 0 R>>".encode(),
         _stream(fonts.FILES[bold].read_bytes(), "/Subtype/OpenType"),
         _stream(to_unicode.encode()),
     ]  # fmt: skip
@@ -150,8 +149,9 @@ class _Content:
             self.used[bold].setdefault(glyph, character)
             codes += f"{glyph:04x}"
         x, y = each.get("x", "0"), each.get("y", "0")
-        self.lines.append(f"{_colour(each.get('fill', '#000000'))} rg BT /F{int(bold)} "
-                          f"{each.get('font-size', '16')} Tf 1 0 0 -1 {x} {y} Tm <{codes}> Tj ET")  # fmt: skip
+        colour, size = _colour(each.get("fill", "#000000")), each.get("font-size", "16")
+        place = f"/F{int(bold)} {size} Tf 1 0 0 -1 {x} {y} Tm"
+        self.lines.append(f"{colour} rg BT {place} <{codes}> Tj ET")
 
 
 def _colour(text: str) -> str:

@@ -2,11 +2,12 @@
 
 import inspect
 import os
+import warnings
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from lamina.core.errors import ArgumentError, LaminaError, nearest, unknown
+from lamina.core.errors import ArgumentError, LaminaError, LaminaWarning, nearest, unknown
 from lamina.view.describe import describe
 from lamina.view.files import write_atomically
 from lamina.view.fold import folded
@@ -218,9 +219,13 @@ def model_to_dot(
 
 def cell_svg(model: Any) -> str | None:
     """What a notebook's cell shows of a model in its last line; None where text says more."""
+    if len(model._flatten_layers()) > MOST_BOXES:
+        return None
     try:
-        graph = folded(describe(model, "shapes"))
-        return Picture(graph).svg if len(graph.boxes) <= FOLD_OVER else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LaminaWarning)
+            graph = folded(describe(model, "shapes"))
+            return Picture(graph).svg if len(graph.boxes) <= FOLD_OVER else None
     except LaminaError:
         return None
 
