@@ -1,4 +1,4 @@
-"""The command line: ``lamina demo | summary | plot | doctor``."""
+"""The command line: ``lamina demo | summary | plot | diff | doctor``."""
 
 import argparse
 import importlib.metadata
@@ -27,13 +27,18 @@ def main(arguments: list[str] | None = None) -> int:
     plot.add_argument("file", type=Path)
     plot.add_argument("-o", "--output", type=Path, help="a .png, .svg or .dot file")
     plot.add_argument("--shapes", action="store_true", help="show the shapes of tensors")
+    diff = commands.add_parser("diff", help="say what changed from one .keras file to another")
+    diff.add_argument("files", type=Path, nargs=2, metavar="FILE")
+    diff.add_argument("-o", "--output", type=Path, help="a .svg, .png or .pdf file: both, drawn")
+    diff.add_argument("--no-weights", action="store_true", help="compare no values of weights")
+    diff.add_argument("--width", type=int, help="characters of a line")
     commands.add_parser("doctor", help="say what is installed and what JAX runs on")
     given = parser.parse_args(arguments)
     try:
         return _COMMANDS[given.command](given)
     except (ValueError, OSError) as error:
         print(f"lamina: {error}", file=sys.stderr)
-        return 1
+        return 2 if given.command == "diff" else 1  # 1 says that files differ
 
 
 # --- demo ---------------------------------------------------------------------------------------
@@ -175,6 +180,17 @@ def _plot(given: argparse.Namespace) -> int:
     return 0
 
 
+def _diff(given: argparse.Namespace) -> int:
+    from lamina.view.diff import diff
+
+    found = diff(*given.files, weights=not given.no_weights)
+    if given.output:
+        print(f"drawn: {found.picture.save(given.output)}")
+    if found:
+        found.table.show(given.width)
+    return int(bool(found))
+
+
 def _doctor(given: argparse.Namespace) -> int:
     import jax
 
@@ -191,7 +207,7 @@ def _doctor(given: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"demo": _demo, "summary": _summary, "plot": _plot, "doctor": _doctor}
+_COMMANDS = {"demo": _demo, "summary": _summary, "plot": _plot, "diff": _diff, "doctor": _doctor}
 
 if __name__ == "__main__":
     sys.exit(main())
