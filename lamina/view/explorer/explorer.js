@@ -226,11 +226,13 @@ function chart() {
     sheet.style[side] = `${pixels}px`;
   }
   pen.scale(ratio * scale, ratio * scale);
-  const colours = getComputedStyle(document.documentElement);
-  for (const { id, open, x, y, width, height } of drawn.values()) {
+  const colours = new Map();
+  for (const { id, open, x, y, width, height, element } of drawn.values()) {
+    const { kind } = thing(id);
+    if (!colours.has(kind)) colours.set(kind, getComputedStyle(element.querySelector("rect")).stroke);
     const [w, t] = [Math.max(width, 2 / scale), Math.max(height, 1.5 / scale)];
     pen.globalAlpha = open ? 0.12 : 0.8;
-    pen.fillStyle = colours.getPropertyValue(`--${thing(id).kind}`);
+    pen.fillStyle = colours.get(kind);
     pen.fillRect(x - w / 2, y - t / 2, w, t);
   }
 }

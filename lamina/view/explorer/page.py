@@ -26,17 +26,13 @@ from lamina.view.facts import facts_of, params_text, spec_text
 from lamina.view.files import write_atomically
 from lamina.view.flow import class_label
 from lamina.view.fold import _range, repeats
-from lamina.view.fonts import text_width
 from lamina.view.layout import Layout
 from lamina.view.model_graph import Box, Group, Kind, ModelGraph
-from lamina.view.style import THEMES, Theme, mix
+from lamina.view.style import THEMES
 
 FOLDER = Path(__file__).parent
-TOGGLE = 20.0
+SIGN = 20.0
 """Width of the sign that opens and folds."""
-ACCENT, WRONG = "#1f6fe0", "#cc2b2b"
-ROWS = ("parameters", "")
-TOTALS = ("params", "trainable", "bytes")
 
 
 def explore(
@@ -93,60 +89,52 @@ def page(model: Any, theme: str | None = None, note: str = "") -> str:
 
 def content(model: Any) -> dict[str, Any]:
     """What the page shows: the graph, the layout of each level, the facts."""
-    graph = (
-        model
-        if isinstance(model, ModelGraph)
-        else blocked(describe(model, "full", expand_nested=True))
-    )
+    known = is_layer(model)
+    graph = blocked(describe(model, "full", expand_nested=True)) if known else model
     boxes = [
-        replace(box, rows=tuple(row for row in box.rows if row[0] in ROWS)) for box in graph.boxes
+        replace(x, rows=[row for row in x.rows if row[0] in ("parameters", "")])
+        for x in graph.boxes
     ]
+    heads = [_head(group) for group in graph.groups]
+    sizes = {box.id: svg.measure(box) for box in [*boxes, *heads]}
+    folded = {x.id: (sizes[x.id][0] + SIGN, sizes.pop(x.id)[1]) for x in heads}
     texts = {(edge.source, edge.tensor): edge.label for edge in graph.edges if edge.label}
-    heads = {group.id: _head(group) for group in graph.groups}
-    sizes, folded = ({box.id: svg.measure(box) for box in each} for each in (boxes, heads.values()))
-    folded = {key: (width + TOGGLE, height) for key, (width, height) in folded.items()}
-    titles = {g.id: text_width(g.name, svg.GROUP, bold=True) + TOGGLE for g in graph.groups}
     labels = {key: svg._chip(text) for key, text in texts.items()}
-    levels = Levels(graph.check(), labels, titles, Layout("TB"), folded=folded)
+    levels = Levels(graph.check(), labels, {}, Layout("TB"), folded=folded)
     levels.run(sizes)
     plain = levels.plain(texts)
-    whole = told(facts_of(model, []), True) if is_layer(model) else dict.fromkeys(TOTALS)
+    whole = told(facts_of(model, []), inside=True) if known else {}
+    titles = [svg.text_width(group.name, svg.GROUP, bold=True) + SIGN for group in graph.groups]
+    edges = [
+        {"source": edge.source, "target": edge.target, "way": way,
+         "shape": spec_text(edge.spec) if edge.spec else edge.label}
+        for edge, way in zip(levels.edges, plain["ways"], strict=True)
+    ]  # fmt: skip
     return {
-        **{key: whole[key] for key in TOTALS},
-        "name": graph.name,
-        "label": class_label(model) if is_layer(model) else "",
-        "boxes": [_thing(box, box.group, False) for box in boxes],
+        "name": graph.name, "label": class_label(model) if known else "", "edges": edges,
+        **{key: whole.get(key) for key in ("params", "trainable", "bytes")},
+        "boxes": [_thing(box, box.group) for box in boxes],
         "groups": [
-            _thing(heads[g.id], g.parent, True) | {"title": titles[g.id]} for g in graph.groups
-        ],
-        "edges": [
-            {
-                "source": edge.source,
-                "target": edge.target,
-                "shape": spec_text(edge.spec) if edge.spec else edge.label,
-                "way": way,
-            }
-            for edge, way in zip(levels.edges, plain["ways"], strict=True)
+            {"title": title, **_thing(box, group.parent, inside=True)}
+            for title, box, group in zip(titles, heads, graph.groups, strict=True)
         ],
         "levels": plain["levels"],
         "gaps": GAPS | {"head": svg.HEAD_HEIGHT, "row": svg.ROW_HEIGHT},
-    }
+    }  # fmt: skip
 
 
 def _head(group: Group) -> Box:
     """The box of a folded group."""
-    step = group.facts.step
-    label = "" if step is None else class_label(step)
+    label = class_label(group.facts.step) if group.facts.step else ""
     rows = (("parameters", params_text(group.facts)),) if group.facts.params else ()
     return Box(group.id, label, group.name, "model", rows, facts=group.facts)
 
 
-def _thing(box: Box, parent: str | None, inside: bool) -> dict[str, Any]:
+def _thing(box: Box, parent: str | None, inside: bool = False) -> dict[str, Any]:
     keys, values = svg._columns(box)
-    start = -(keys + values) / 2
     return {
         "id": box.id, "label": box.label, "name": box.name, "kind": box.kind, "rows": box.rows,
-        "parent": parent, "columns": [round(start, 1), round(start + keys, 1)],
+        "parent": parent, "columns": [round(-(keys + values) / 2, 1), round((keys - values) / 2, 1)],
         "facts": told(box.facts, inside),
     }  # fmt: skip
 
@@ -158,48 +146,41 @@ def blocked(graph: ModelGraph) -> ModelGraph:
     for run in repeats(graph):
         if len(run.copies[0]) < 2:
             continue
-        whole = f"{run.copies[0][0]}/blocks"
         common = [os.path.commonprefix([names[item] for item in copy]) for copy in run.copies]
         titles = [title.rstrip("_-./ ") or f"block {n}" for n, title in enumerate(common, 1)]
-        title = f"{_range(titles[0], titles[-1])} × {len(titles)}"
-        groups.append(Group(whole, title, run.group, len(titles)))
+        whole = f"{run.copies[0][0]}/blocks"
+        groups.append(Group(whole, f"{_range(titles[0], titles[-1])} × {len(titles)}", run.group))
         for number, (title, copy) in enumerate(zip(titles, run.copies, strict=True), 1):
             groups.append(Group(f"{whole}/{number}", title, whole))
-            owner |= dict.fromkeys(copy, f"{whole}/{number}")
+            owner |= dict.fromkeys(copy, groups[-1].id)
     boxes = [replace(box, group=owner.get(box.id, box.group)) for box in graph.boxes]
     groups = [replace(group, parent=owner.get(group.id, group.parent)) for group in groups]
     return ModelGraph(graph.name, boxes, graph.edges, groups)
 
 
 def _style() -> str:
-    """The fonts, and the colours of both themes as CSS variables."""
-    faces = [
+    """The fonts, and the colours of both themes."""
+    rules = [
         f"@font-face{{font-family:{fonts.FAMILY};font-weight:{600 if bold else 400};"
         f"src:url(data:font/otf;base64,{_base64(file.read_bytes())})}}"
         for bold, file in fonts.FILES.items()
     ]
-    light, dark = (_colours(THEMES[name]) for name in ("light", "dark"))
-    rules = [
-        f":root{{{light}}}:root[data-theme=light]{{color-scheme:light}}", f":root[data-theme=dark]{{color-scheme:dark;{dark}}}",
-        f"@media(prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}",
-        *(f".{kind}>rect{{fill:var(--{kind}-fill);stroke:var(--{kind})}}"
-          f".far .{kind}>rect,.swatch.{kind},.bar.{kind}{{fill:var(--{kind});background:var(--{kind})}}"
-          for kind in get_args(Kind)),
-    ]  # fmt: skip
-    return "\n".join([*faces, *rules, ""])
+    light, dark = (
+        {"page": style.background, "ink": style.ink, "quiet": style.quiet, "line": style.line}
+        | {kind: style.stroke(kind) for kind in get_args(Kind)}
+        | {f"{kind}-fill": style.fill(kind) for kind in get_args(Kind)}
+        | {f"area{depth}": style.fill("model", 0.3 + 0.3 * depth) for depth in range(3)}
+        for style in map(THEMES.get, ("light", "dark"))
+        if style
+    )
+    rules += [f":root{{--{name}:light-dark({light[name]},{dark[name]})}}" for name in light]
+    for kind in get_args(Kind):
+        rules.append(f".{kind}>rect{{fill:var(--{kind}-fill);stroke:var(--{kind})}}")
+        rules.append(
+            f".far .{kind}>rect,.{kind}:is(.swatch,.bar){{fill:var(--{kind});background:var(--{kind})}}"
+        )
+    return "\n".join([*rules, ""])
 
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-def _colours(style: Theme) -> str:
-    named = {"page": style.background, "ink": style.ink, "quiet": style.quiet, "line": style.line}
-    for kind in get_args(Kind):
-        named |= {kind: style.stroke(kind), f"{kind}-fill": style.fill(kind)}
-    named |= {f"area{n}": style.fill("model", 0.3 + 0.3 * n) for n in range(3)}
-    for name, share in (("panel", 0.025), ("hover", 0.08), ("rule", 0.14)):
-        named[name] = mix(style.ink, style.background, share)
-    named |= {"edge": style.fill("model", 3.0), "accent": mix(ACCENT, style.ink, style.outline)}
-    named["wrong"] = mix(WRONG, style.ink, style.outline)
-    return "".join(f"--{name}:{colour};" for name, colour in named.items())

@@ -1,20 +1,19 @@
 """The graph of a model that is not built: from the description in its file, as it stands there."""
 
+import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from lamina.core.errors import FileError
 from lamina.core.types import Config
 from lamina.view.describe import KINDS
-from lamina.view.explorer.facts import shown
 from lamina.view.facts import spec_text
 from lamina.view.model_graph import Box, Edge, Facts, Group, ModelGraph, Spec
 
-DEEPEST = 60
-"""Levels of nesting that are followed."""
+DEEPEST, LONGEST = 60, 300
+"""Levels of nesting that are followed, and characters of a value that are shown."""
 
 
 def stored_graph(config: Config, name: str) -> ModelGraph:
@@ -29,79 +28,69 @@ def stored_graph(config: Config, name: str) -> ModelGraph:
     >>> [(box.name, box.label) for box in graph.boxes], len(graph.edges)
     ([('a', 'Unknown'), ('b', 'Unknown')], 1)
     """
-    reader = _Reader(ModelGraph(name))
     try:
-        reader.level(config, None, "", 0)
-        reader.graph.name = str(config["config"].get("name", name))
-        if not reader.graph.boxes:
-            reader.box(config, "model", None)
-        return reader.graph.check()
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        graph = ModelGraph(str(config["config"].get("name", name)))
+        _part(graph, config, None, "", 0)
+        return graph.check()
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise FileError(f"'{name}': its config is not that of a model.", met=str(error)) from error
 
 
-class _Ports(NamedTuple):
-    inputs: list[str]
-    outputs: list[str]
-
-
-@dataclass
-class _Reader:
-    graph: ModelGraph
-    taken: set[str] = field(default_factory=set)
-
-    def level(self, stored: Config, group: str | None, prefix: str, depth: int) -> _Ports:
-        inside: dict[str, _Ports] = {}
-        layers = stored["config"].get("layers") or []
-        for layer in layers:
-            name = str(layer.get("name") or layer["config"].get("name") or layer["class_name"])
-            identity = prefix + name
-            while identity in self.taken:
-                identity += "~"
-            self.taken.add(identity)
-            if layer["config"].get("layers") and depth < DEEPEST:
-                self.graph.groups.append(Group(identity, name, group))
-                inside[name] = self.level(layer, identity, f"{identity}/", depth + 1)
-            else:
-                inside[name] = self.box(layer, identity, group)
-        if not any("inbound_nodes" in layer for layer in layers):  # a chain
-            for before, after in pairwise(inside.values()):
-                self.graph.edges.append(Edge(before.outputs[0], after.inputs[0]))
-            ports = list(inside.values())
-            return _Ports(ports[0].inputs, ports[-1].outputs) if ports else _Ports([], [])
-        for layer, ports in zip(layers, inside.values(), strict=True):
-            for node in layer.get("inbound_nodes", ()):
-                for index, (source, tensor, spec) in enumerate(_sources(node)):
-                    outputs = inside[source].outputs
-                    edge = Edge(
-                        outputs[min(tensor, len(outputs) - 1)],
-                        ports.inputs[min(index, len(ports.inputs) - 1)],
-                        spec_text(spec) if spec else "", tensor, spec,
-                    )  # fmt: skip
-                    self.graph.edges.append(edge)
-        ends = [
-            [name for name, _, _ in _sources(stored["config"].get(key, []))]
-            for key in ("input_layers", "output_layers")
-        ]
-        return _Ports(
-            [port for name in ends[0] for port in inside[name].inputs],
-            [port for name in ends[1] for port in inside[name].outputs],
-        )
-
-    def box(self, layer: Config, identity: str, group: str | None) -> _Ports:
-        label = str(layer["class_name"])
+def _part(
+    graph: ModelGraph, stored: Config, group: str | None, prefix: str, depth: int
+) -> list[list[str]]:
+    """Add a layer, or what is in it; the boxes where its inputs and its outputs are."""
+    config, label = stored["config"], str(stored["class_name"])
+    identity = prefix + _name(stored)
+    if not config.get("layers") or depth > DEEPEST:
         kind = next((kind for pattern, kind in KINDS if re.search(pattern, label)), "op")
-        config = tuple((str(key), shown(value)) for key, value in layer["config"].items())
-        facts = Facts(params=None, trainable=None, config=config)
-        name = str(layer["config"].get("name", ""))
-        self.graph.boxes.append(Box(identity, label, name, kind, (), group, facts))
-        return _Ports([identity], [identity])
+        rows = tuple((str(key), _text(value)) for key, value in config.items() if key != "name")
+        facts = Facts(params=None, trainable=None, config=rows)
+        graph.boxes.append(Box(identity, label, _name(stored), kind, (), group, facts))
+        return [[identity], [identity]]
+    if depth:
+        graph.groups.append(Group(identity, _name(stored), group))
+        group, prefix = identity, f"{identity}/"
+    layers = config["layers"]
+    inside = {_name(each): _part(graph, each, group, prefix, depth + 1) for each in layers}
+    ports = list(inside.values())
+    if not any("inbound_nodes" in layer for layer in layers):
+        for (_, outputs), (inputs, _) in pairwise(ports):
+            graph.edges.append(Edge(outputs[0], inputs[0]))
+        return [ports[0][0], ports[-1][1]]
+    for layer, (inputs, _) in zip(layers, ports, strict=True):
+        for node in layer.get("inbound_nodes", ()):
+            for index, (source, tensor, spec) in enumerate(_sources(node)):
+                outputs, label = inside[source][1], spec_text(spec) if spec else ""
+                start, end = (
+                    outputs[min(tensor, len(outputs) - 1)],
+                    inputs[min(index, len(inputs) - 1)],
+                )
+                graph.edges.append(Edge(start, end, label, tensor, spec))
+    return [
+        [box for name, _, _ in _sources(config.get(key, [])) for box in inside[name][side]]
+        for side, key in enumerate(("input_layers", "output_layers"))
+    ]
+
+
+def _name(stored: Config) -> str:
+    return str(stored.get("name") or stored["config"].get("name") or stored["class_name"])
+
+
+def _text(value: Any) -> str:
+    """A value in a config in one line; of an object its class and what it was given."""
+    if isinstance(value, dict) and "class_name" in value:
+        given = value.get("config")
+        given = (
+            {k: v for k, v in given.items() if v is not None} if isinstance(given, dict) else given
+        )
+        return " ".join([str(value["class_name"]), *([_text(given)] if given else [])])
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _sources(value: Any, depth: int = 0) -> Iterator[tuple[str, int, Spec | None]]:
     """``(layer, tensor, shape and dtype)`` of what is given in a call, in Keras's 3 or 2 form."""
-    if depth > DEEPEST:
-        return
     if isinstance(value, dict):
         inner = value.get("config")
         if isinstance(inner, dict) and "keras_history" in inner:
@@ -109,9 +98,13 @@ def _sources(value: Any, depth: int = 0) -> Iterator[tuple[str, int, Spec | None
             yield name, int(tensor), Spec(tuple(inner["shape"]), str(inner["dtype"]))
             return
         value = list(value.values())
-    if isinstance(value, list):
-        if len(value) > 2 and isinstance(value[0], str) and isinstance(value[2], int):
-            yield value[0], value[2], None
-            return
+    if (
+        isinstance(value, list)
+        and len(value) > 2
+        and type(value[0]) is str
+        and type(value[2]) is int
+    ):
+        yield value[0], value[2], None
+    elif isinstance(value, list) and depth < DEEPEST:
         for each in value:
             yield from _sources(each, depth + 1)
