@@ -39,7 +39,7 @@ def facts(html, name):
     return next(box["facts"] for box in content(html)["boxes"] if box["id"] == name)
 
 
-# --- the page ---------------------------------------------------------------------------------------
+# --- the page ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("values", [
@@ -134,7 +134,7 @@ def test_bad_arguments_write_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# --- files ------------------------------------------------------------------------------------------
+# --- files ---------------------------------------------------------------------------------------
 
 
 class Scale(layers.Layer):
@@ -186,8 +186,8 @@ def test_inspect_says_what_is_wrong_with_a_file(tmp_path, capsys):
 
 @pytest.mark.parametrize("config", [
     {}, {"class_name": "Functional"}, {"class_name": "F", "config": {"layers": 3}},
-    {"class_name": "F", "config": {"layers": [{"class_name": "A", "config": {"name": "a"}, "inbound_nodes":
-        [{"args": [{"class_name": "__keras_tensor__", "config": {"keras_history": ["b", 0, 0]}}]}]}]}},
+    {"class_name": "F", "config": {"layers": [
+        {"class_name": "A", "config": {"name": "a"}, "inbound_nodes": [["b", 0, 0, {}]]}]}},
 ])  # fmt: skip
 def test_what_is_no_config_of_a_model_is_refused(config):
     with pytest.raises(FileError, match="not that of a model"):
@@ -208,7 +208,7 @@ def test_configs_of_keras_2_are_read():
     assert graph.edges == [Edge("x", "d")]
 
 
-# --- in a browser -----------------------------------------------------------------------------------
+# --- in a browser --------------------------------------------------------------------------------
 
 
 def missing() -> str:
@@ -411,8 +411,8 @@ def test_names_of_strangers_are_text(visit):
     press(browser, "/", "img", "ENTER")
     assert HOSTILE in panel(browser) and browser.title == HOSTILE
     assert not browser.find_elements("tag name", "img")
-    browser.execute_script("document.body.insertAdjacentHTML('beforeend', arguments[0])",
-                           "<img src='http://127.0.0.1/x' onerror='document.title = 1'>")  # fmt: skip
+    image = "<img src='http://127.0.0.1/x' onerror='document.title = 1'>"
+    browser.execute_script("document.body.insertAdjacentHTML('beforeend', arguments[0])", image)
     messages = [entry["message"] for entry in browser.get_log("browser")]
     assert messages and all("Content Security Policy" in message for message in messages)
     browser.get_log("performance")  # of what was tried in vain
@@ -420,8 +420,9 @@ def test_names_of_strangers_are_text(visit):
 
 
 GEOMETRY = """
-const faults = [], items = [...drawn.values()], on = (a, b) =>
-  Math.abs(a.x - b.x) < (a.width + b.width) / 2 - 0.2 && Math.abs(a.y - b.y) < (a.height + b.height) / 2 - 0.2;
+const faults = [], items = [...drawn.values()];
+const on = (a, b) => Math.abs(a.x - b.x) < (a.width + b.width) / 2 - 0.2
+  && Math.abs(a.y - b.y) < (a.height + b.height) / 2 - 0.2;
 const inside = (a, b) => Math.abs(a.x - b.x) <= (b.width - a.width) / 2 + 0.2
   && Math.abs(a.y - b.y) <= (b.height - a.height) / 2 + 0.2;
 for (const a of items) for (const b of items) {
@@ -433,7 +434,8 @@ for (const line of lines.values()) {
   const path = line.firstElementChild, length = path.getTotalLength();
   for (let at = 0; at <= length; at += 3) {
     const { x, y } = path.getPointAtLength(at), dot = { x, y, width: -1, height: -1 };
-    for (const item of items) if (!item.open && on(dot, item)) faults.push(`a line through ${item.id}`);
+    for (const item of items)
+      if (!item.open && on(dot, item)) faults.push(`a line through ${item.id}`);
   }
 }
 return faults;

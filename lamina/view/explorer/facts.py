@@ -27,7 +27,8 @@ def told(facts: Facts, inside: bool) -> dict[str, Any]:
     each = [] if inside else [_weight(variable) for variable in weights]
     live = isinstance(step, Configurable) and not inside
     more = {
-        **{key: "\n".join(dict.fromkeys(map(spec_text, getattr(facts, f"{key}s")))) for key in ("input", "output")},
+        "input": ", ".join(dict.fromkeys(map(spec_text, facts.inputs))),
+        "output": ", ".join(dict.fromkeys(map(spec_text, facts.outputs))),
         "dtype": step.dtype_policy.name if built else "",
         "calls": str(facts.calls) if facts.calls > 1 else "",
         "FLOPs": count_text(facts.flops) if facts.flops else "",

@@ -69,7 +69,8 @@ class Levels(layout._Arranger):
             levels["" if group == ROOT else group] = {
                 "nodes": list(_nodes(solver, texts)),
                 "wires": [
-                    {"id": numbers[group, wire], "net": nets[wire.net], **_wire(solver, wire, chain)}
+                    {"id": numbers[group, wire], "net": nets[wire.net]}
+                    | _wire(solver, wire, chain)
                     for wire, chain in pairs
                 ],
                 "bands": [[round(y, 1) for y in band] for band in solver.router.bands],

@@ -134,8 +134,8 @@ def _thing(box: Box, parent: str | None, inside: bool = False) -> dict[str, Any]
     keys, values = svg._columns(box)
     return {
         "id": box.id, "label": box.label, "name": box.name, "kind": box.kind, "rows": box.rows,
-        "parent": parent, "columns": [round(-(keys + values) / 2, 1), round((keys - values) / 2, 1)],
-        "facts": told(box.facts, inside),
+        "columns": [round(-(keys + values) / 2, 1), round((keys - values) / 2, 1)],
+        "parent": parent, "facts": told(box.facts, inside),
     }  # fmt: skip
 
 
@@ -146,8 +146,8 @@ def blocked(graph: ModelGraph) -> ModelGraph:
     for run in repeats(graph):
         if len(run.copies[0]) < 2:
             continue
-        common = [os.path.commonprefix([names[item] for item in copy]) for copy in run.copies]
-        titles = [title.rstrip("_-./ ") or f"block {n}" for n, title in enumerate(common, 1)]
+        alike = (os.path.commonprefix([names[x] for x in copy]) for copy in run.copies)  # noqa: RUF071
+        titles = [title.rstrip("_-./ ") or f"block {n}" for n, title in enumerate(alike, 1)]
         whole = f"{run.copies[0][0]}/blocks"
         groups.append(Group(whole, f"{_range(titles[0], titles[-1])} × {len(titles)}", run.group))
         for number, (title, copy) in enumerate(zip(titles, run.copies, strict=True), 1):
@@ -176,9 +176,8 @@ def _style() -> str:
     rules += [f":root{{--{name}:light-dark({light[name]},{dark[name]})}}" for name in light]
     for kind in get_args(Kind):
         rules.append(f".{kind}>rect{{fill:var(--{kind}-fill);stroke:var(--{kind})}}")
-        rules.append(
-            f".far .{kind}>rect,.{kind}:is(.swatch,.bar){{fill:var(--{kind});background:var(--{kind})}}"
-        )
+        solid = f"{{fill:var(--{kind});background:var(--{kind})}}"
+        rules.append(f".far .{kind}>rect,.{kind}:is(.swatch,.bar){solid}")
     return "\n".join([*rules, ""])
 
 
