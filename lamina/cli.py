@@ -186,7 +186,8 @@ def _plot(given: argparse.Namespace) -> int:
 
 def _inspect(given: argparse.Namespace) -> int:
     from lamina.core.errors import FileError
-    from lamina.view.explorer import explore, stored_graph
+    from lamina.view.explorer import explore
+    from lamina.view.explorer.stored import stored_graph
 
     output, note = given.output or given.file.with_suffix(".html"), ""
     try:

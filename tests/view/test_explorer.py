@@ -14,8 +14,10 @@ from view.pictures import random_graph
 import lamina as keras
 from lamina import cli
 from lamina.core.errors import ArgumentError, FileError, UnknownNameError
-from lamina.view.explorer import explore, page, stored_graph
+from lamina.view.explorer import explore
 from lamina.view.explorer.facts import BINS, statistics
+from lamina.view.explorer.page import page
+from lamina.view.explorer.stored import stored_graph
 from lamina.view.model_graph import Box, Edge, ModelGraph
 
 layers = keras.layers
@@ -269,7 +271,7 @@ def visit(browser, tmp_path):
     assert [entry["message"] for entry in browser.get_log("browser")] == []
     events = [json.loads(each["message"])["message"] for each in browser.get_log("performance")]
     sent = [e["params"]["request"]["url"] for e in events if e["method"].endswith("WillBeSent")]
-    own = (path.as_uri(), "data:font/", "chrome://")  # the last are of the browser's first tab
+    own = (path.as_uri(), "data:", "chrome://")  # the last are of the browser's first tab
     assert path.as_uri() in sent and [url for url in sent if not url.startswith(own)] == []
 
 

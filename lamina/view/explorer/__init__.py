@@ -1,6 +1,46 @@
-"""The explorer: a model as one HTML file to look around in."""
+"""The explorer: a model as one HTML file to look around in. `page.py` makes it."""
 
-from lamina.view.explorer.page import explore, page
-from lamina.view.explorer.stored import stored_graph
+import os
+from pathlib import Path
+from typing import Any
 
-__all__ = ["explore", "page", "stored_graph"]
+from lamina.core.errors import ArgumentError
+from lamina.view.files import write_atomically
+
+__all__ = ["explore"]
+
+
+def explore(
+    model: Any,
+    path: str | os.PathLike[str] = "model.html",
+    theme: str | None = None,
+    note: str = "",
+) -> Path:
+    """Write a page to look around in a model: search, open, fold, and see all about a layer.
+
+    The file needs nothing else, and requests nothing. Weights that have values are described by
+    their histograms; none is drawn for it.
+
+    Args:
+        model: A model or any other layer, built or not, or a `ModelGraph`.
+        path: Where to write; the name ends in .html.
+        theme: "light" or "dark" to begin with; as the reader's system has it when left out.
+        note: Something to say beside the totals.
+
+    Returns:
+        The path.
+
+    Raises:
+        FileError: when the file cannot be written.
+
+    >>> import tempfile, lamina as keras
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    >>> explore(model, Path(tempfile.mkdtemp()) / "model.html").name
+    'model.html'
+    """
+    if Path(path).suffix.lower() not in (".html", ".htm"):
+        met, fix = f"path={str(path)!r}", "end it with .html"
+        raise ArgumentError("The explorer is an HTML page.", met=met, fix=fix)
+    from lamina.view.explorer.page import page  # not while `lamina.view` is imported: it draws
+
+    return write_atomically(path, page(model, theme, note).encode())

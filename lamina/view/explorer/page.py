@@ -1,4 +1,4 @@
-"""`explore`: a model as one HTML file in which one can look around. No server, no network.
+"""A model as one HTML file in which one can look around: no server, no network.
 
 The page is `page.html` with `explorer.css`, `explorer.js`, the fonts, and the model as JSON.
 Layout is done here (`levels.py`), facts and statistics too (`facts.py`); the page puts the levels
@@ -16,14 +16,13 @@ from pathlib import Path
 from string import Template
 from typing import Any, get_args
 
-from lamina.core.errors import ArgumentError, unknown
+from lamina.core.errors import unknown
 from lamina.core.tracking import is_layer
 from lamina.view import fonts, svg
 from lamina.view.describe import describe
 from lamina.view.explorer.facts import told
 from lamina.view.explorer.levels import GAPS, Levels
 from lamina.view.facts import facts_of, params_text, spec_text
-from lamina.view.files import write_atomically
 from lamina.view.flow import class_label
 from lamina.view.fold import _range, repeats
 from lamina.view.layout import Layout
@@ -35,42 +34,8 @@ SIGN = 20.0
 """Width of the sign that opens and folds."""
 
 
-def explore(
-    model: Any,
-    path: str | os.PathLike[str] = "model.html",
-    theme: str | None = None,
-    note: str = "",
-) -> Path:
-    """Write a page to look around in a model: search, open, fold, and see all about a layer.
-
-    The file needs nothing else, and requests nothing. Weights that have values are described by
-    their histograms; none is drawn for it.
-
-    Args:
-        model: A model or any other layer, built or not, or a `ModelGraph`.
-        path: Where to write; the name ends in .html.
-        theme: "light" or "dark" to begin with; as the reader's system has it when left out.
-        note: Something to say beside the totals.
-
-    Returns:
-        The path.
-
-    Raises:
-        FileError: when the file cannot be written.
-
-    >>> import tempfile, lamina as keras
-    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    >>> explore(model, Path(tempfile.mkdtemp()) / "model.html").name
-    'model.html'
-    """
-    if Path(path).suffix.lower() not in (".html", ".htm"):
-        met, fix = f"path={str(path)!r}", "end it with .html"
-        raise ArgumentError("The explorer is an HTML page.", met=met, fix=fix)
-    return write_atomically(path, page(model, theme, note).encode())
-
-
 def page(model: Any, theme: str | None = None, note: str = "") -> str:
-    """The page of `explore` as text."""
+    """The page of `lamina.view.explore` as text. The model may be a `ModelGraph`."""
     if theme not in (None, *THEMES):
         raise unknown("theme", theme, THEMES)
     data = content(model) | {"theme": theme, "note": note}
