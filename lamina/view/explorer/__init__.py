@@ -43,4 +43,4 @@ def explore(
         raise ArgumentError("The explorer is an HTML page.", met=met, fix=fix)
     from lamina.view.explorer.page import page  # not while `lamina.view` is imported: it draws
 
-    return write_atomically(path, page(model, theme, note).encode())
+    return write_atomically(path, page(model, theme, note).encode(errors="replace"))

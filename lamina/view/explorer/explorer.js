@@ -153,7 +153,7 @@ function toggle(id, x, y, d) {
 
 /* --- looking: pan, zoom, and what is in the window ------------------------------------------------ */
 
-const view = { x: 0, y: 0, k: 1 }, FAR = 0.3, SMALLEST = 0.01, LARGEST = 4;
+const view = { x: 0, y: 0, k: 1 }, FAR = 0.3, SMALLEST = 0.002, LARGEST = 4;
 let waiting = false, gliding = 0;
 
 function look() {
@@ -630,7 +630,13 @@ const BUTTONS = { in: () => zoom(1.25), out: () => zoom(0.8), fit: () => fit(), 
   fold: () => foldAll(false), unfold: () => foldAll(true) };
 for (const [id, does] of Object.entries(BUTTONS)) $(id).addEventListener("click", does);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", chart);
-on(window, { keydown: key, hashchange: visit, resize: look });
+on(window, { keydown: key, hashchange: visit });
+let width = canvas.clientWidth;
+new ResizeObserver(() => {  // what stands in the middle stays there
+  view.x += (canvas.clientWidth - width) / 2;
+  width = canvas.clientWidth;
+  look();
+}).observe(canvas);
 
 if (model.theme) turn(model.theme);
 draw();

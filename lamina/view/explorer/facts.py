@@ -22,14 +22,14 @@ def told(facts: Facts, inside: bool) -> dict[str, Any]:
 
     ``inside``: whether the parts are shown by themselves, and with them their weights.
     """
-    step, built = facts.step, is_layer(facts.step)
-    weights = unique(step.weights) if built else []
+    step: Any = facts.step
+    weights = unique(step.weights) if is_layer(step) else []
     each = [] if inside else [_weight(variable) for variable in weights]
-    live = isinstance(step, Configurable) and not inside
+    live = not inside and isinstance(facts.step, Configurable)
     more = {
         "input": ", ".join(dict.fromkeys(map(spec_text, facts.inputs))),
         "output": ", ".join(dict.fromkeys(map(spec_text, facts.outputs))),
-        "dtype": step.dtype_policy.name if built else "",
+        "dtype": str(getattr(getattr(step, "dtype_policy", None), "name", "")),
         "calls": str(facts.calls) if facts.calls > 1 else "",
         "FLOPs": count_text(facts.flops) if facts.flops else "",
         "is": ", ".join(facts.flags),

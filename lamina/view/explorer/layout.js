@@ -101,7 +101,7 @@ function enclose(id) {
   inner.inset = Math.max(gaps.padding, title - Math.min(...entries, title));
   inner.before = gaps.title;
   inner.after = exits.length ? 0 : gaps.padding;
-  const width = Math.max(inner.inset + inner.width + gaps.padding, title);
+  const width = Math.max(2 * inner.inset + inner.width, title);
   const left = inner.inset + main, height = inner.before + inner.height + inner.after;
   inner.size = { left, right: width - left, height };
   return inner;

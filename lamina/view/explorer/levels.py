@@ -28,9 +28,11 @@ class _Keeping(_Solver):
     def _share(self, node: int, net: Any, side: str) -> float:
         return self.shares.get((node, net, side), 0.0)
 
-    def _result(self, router: Router, chains: list[list[int]], *beside: float) -> Level:
+    def _result(
+        self, router: Router, chains: list[list[int]], before: float, after: float
+    ) -> Level:
         self.router, self.chains = router, chains
-        return super()._result(router, chains, *beside)
+        return super()._result(router, chains, before, after)
 
 
 @dataclass
@@ -85,7 +87,8 @@ class Levels(layout._Arranger):
 
 
 def _nodes(solver: _Keeping, texts: Mapping[tuple[str, int], str]) -> Iterator[list[Any]]:
-    labels = {node: texts[net.source, net.tensor] for net, node in solver.label_nodes.items()}
+    nets: dict[Any, int] = solver.label_nodes
+    labels = {node: texts[net.source, net.tensor] for net, node in nets.items()}
     router, names = solver.router, dict(enumerate(solver.items))
     for i, item in enumerate(solver.nodes):
         hangs = (i in router.sources) - (i in router.sinks)

@@ -17,7 +17,6 @@ from string import Template
 from typing import Any, get_args
 
 from lamina.core.errors import unknown
-from lamina.core.tracking import is_layer
 from lamina.view import fonts, svg
 from lamina.view.describe import describe
 from lamina.view.explorer.facts import told
@@ -54,8 +53,9 @@ def page(model: Any, theme: str | None = None, note: str = "") -> str:
 
 def content(model: Any) -> dict[str, Any]:
     """What the page shows: the graph, the layout of each level, the facts."""
-    known = is_layer(model)
-    graph = blocked(describe(model, "full", expand_nested=True)) if known else model
+    graph = model
+    if not isinstance(model, ModelGraph):
+        graph = blocked(describe(model, "full", expand_nested=True))
     boxes = [
         replace(x, rows=[row for row in x.rows if row[0] in ("parameters", "")])
         for x in graph.boxes
@@ -68,7 +68,9 @@ def content(model: Any) -> dict[str, Any]:
     levels = Levels(graph.check(), labels, {}, Layout("TB"), folded=folded)
     levels.run(sizes)
     plain = levels.plain(texts)
-    whole = told(facts_of(model, []), inside=True) if known else {}
+    whole: dict[str, Any] = {}
+    if not isinstance(model, ModelGraph):
+        whole = {"label": class_label(model), **told(facts_of(model, []), inside=True)}
     titles = [svg.text_width(group.name, svg.GROUP, bold=True) + SIGN for group in graph.groups]
     edges = [
         {"source": edge.source, "target": edge.target, "way": way,
@@ -76,7 +78,7 @@ def content(model: Any) -> dict[str, Any]:
         for edge, way in zip(levels.edges, plain["ways"], strict=True)
     ]  # fmt: skip
     return {
-        "name": graph.name, "label": class_label(model) if known else "", "edges": edges,
+        "name": graph.name, "label": whole.get("label", ""), "edges": edges,
         **{key: whole.get(key) for key in ("params", "trainable", "bytes")},
         "boxes": [_thing(box, box.group) for box in boxes],
         "groups": [
