@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import NamedTuple, TypeAlias
 
+from lamina.core.errors import GraphError
 from lamina.view.level import ENTRY, EXIT, Level, Wire, solve
 from lamina.view.model_graph import Direction, Edge, ModelGraph
 from lamina.view.ranking import back_edges
@@ -62,6 +63,8 @@ class Net(NamedTuple):
 
 PADDING, TITLE, MARGIN, LOOP = 14.0, 26.0, 16.0, 30.0
 HEADS_APART = 10.0
+LARGEST = 10_000
+"""A drawing of so many boxes is some hundred thousand pixels high, and takes ten seconds."""
 ROOT = "\0root"
 """The level that is in no group."""
 
@@ -75,12 +78,22 @@ def arrange(
 ) -> Layout:
     """Place boxes of ``sizes``, labels on tensors, and groups whose titles have these widths.
 
+    Raises a GraphError for a graph that does not hang together, or that is too large to be drawn.
+
     >>> from lamina.view.model_graph import Box
     >>> graph = ModelGraph("m", [Box("a", "A"), Box("b", "B")], [Edge("a", "b")])
     >>> layout = arrange(graph, {"a": (60, 20), "b": (80, 20)})
     >>> layout.boxes["a"].x == layout.boxes["b"].x, layout.boxes["a"].y < layout.boxes["b"].y
     (True, True)
     """
+    if len(graph.boxes) > LARGEST:
+        raise GraphError(
+            f"{graph.name!r} is too large for one drawing.",
+            met=f"{len(graph.boxes):,} boxes",
+            rule=f"a drawing holds up to {LARGEST:,}",
+            fix="leave nested models and repeated blocks folded, draw a part of the model, or read "
+            "it as a table, with summary()",
+        )
     arranger = _Arranger(graph.check(), labels or {}, titles or {}, Layout(direction))
     return arranger.run(sizes)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
+from lamina.core.errors import GraphError
 from lamina.view.ordering import Near, order
 from lamina.view.placing import place
 from lamina.view.ranking import assign
@@ -25,6 +26,8 @@ from lamina.view.routing import (
 )
 from lamina.view.simplex import Link
 
+LONGEST = 100_000
+"""How many ranks the lines of nets may pass in all: what takes some ten seconds to order."""
 ENTRY, EXIT = "\0in", "\0out"
 """The ends of a wire that comes into this level from outside, or leaves it."""
 
@@ -128,6 +131,19 @@ class _Solver:
         ]
         entries, exits = (set(self.ports[side].values()) for side in (ENTRY, EXIT))
         self.ranks = assign(len(self.nodes), links, entries, exits)
+        reach: dict[Hashable, int] = defaultdict(int)
+        passed = 0
+        for wire, (start, end) in zip(self.wires, ends, strict=True):
+            span = self.ranks[end] - self.ranks[start]
+            reach[wire.net] = max(reach[wire.net], span)
+            passed += span
+        if max(sum(reach.values()), passed // 10) > LONGEST:
+            raise GraphError(
+                "The edges are too many and too long for one drawing.",
+                met=f"{len(self.wires):,} edges that pass {passed:,} ranks in all",
+                rule=f"{LONGEST:,} can be kept apart, ten times that where edges share their way",
+                fix="leave nested models and repeated blocks folded, or draw a part of the model",
+            )
         self.label_nodes: dict[Hashable, int] = {}
         trunks: dict[Hashable, dict[int, int]] = defaultdict(dict)
         chains = []
@@ -184,5 +200,6 @@ class _Solver:
             if wire.end != EXIT:
                 bottom = ys[last] - self.nodes[last].height / 2
             knots = router.knots(chain, wire.net, wire.repeat)
-            level.routes[wire] = [Point(knots[0].x, top), *knots, Point(knots[-1].x, bottom)]
+            ends = Point(knots[0].x, top), Point(knots[-1].x, bottom)
+            level.routes[wire] = [ends[0], *knots[1:-1], ends[1]]
         return level

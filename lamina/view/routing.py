@@ -54,6 +54,8 @@ REACH, CORNER = 0.5, 12.0
 """Lines meet this part of a box's side at least, and all of it but the corners."""
 CLEAR, ARROW = 12.0, 10.0
 """Along: the least gap between ranks, and the straight end of a wire that its head needs."""
+STRAIGHT = 0.05
+"""A line that is so near to straight is straight."""
 WIDE = 100.0
 """A bend so wide is flat in the middle, and needs a gap of its own beside others."""
 TALL = 200.0
@@ -90,16 +92,23 @@ class Router:
         self._ease()
 
     def knots(self, chain: list[int], net: Hashable, repeat: int) -> list[Point]:
-        """Where the bends of the line through the nodes of ``chain`` begin and end."""
+        """The line through the nodes of ``chain``: its ends, where bends begin and where they end.
+
+        The ends are in the middle of the ranks.
+        """
+        start, end = 0.0, 0.0
         found = []
         for upper, lower in pairwise(chain):
             segment = Segment(upper, lower, net)
             lines = self.lines[segment]
             start, end = lines[min(repeat, len(lines) - 1)]
-            top, bottom = self._gap(segment)
-            up, down = self.eased.get(segment, (0.0, 0.0))
-            found += [Point(start, top - up), Point(end, bottom + down)]
-        return found
+            if not found:
+                found.append(Point(start, self.ys[upper]))
+            if abs(end - start) > STRAIGHT:
+                top, bottom = self._gap(segment)
+                up, down = self.eased.get(segment, (0.0, 0.0))
+                found += [Point(start, top - up), Point(end, bottom + down)]
+        return [*found, Point(end, self.ys[chain[-1]])]
 
     def _gap(self, segment: Segment) -> tuple[float, float]:
         """What a segment has of the gap between its ranks, without the straight ends for heads."""
@@ -192,7 +201,7 @@ class Router:
         self.bent: Counter[tuple[int, bool]] = Counter()
         for segment, lines in self.lines.items():
             ends = [x for line in lines for x in line]
-            if max(ends) - min(ends) > 0.05:
+            if max(ends) - min(ends) > STRAIGHT:
                 bends[self.rank[segment.lower]].append((min(ends), max(ends), segment))
                 self.bent[segment.upper, True] += 1
                 self.bent[segment.lower, False] += 1

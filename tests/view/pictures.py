@@ -119,8 +119,8 @@ def faults(graph: ModelGraph, layout: Layout) -> list[str]:
         if (points < -0.01).any() or (points > (layout.width + 0.01, layout.height + 0.01)).any():
             found.append(f"{edge} off the page")
         # The line, and its head as wide as it is drawn; its own label may stand on it.
-        head = np.array(knots[-1]) * 0.9 + np.array(knots[-2]) * 0.1
-        beside = np.array([3.8, 0.0] if layout.upright else [0.0, 3.8])
+        along, beside = np.array([[0.0, 4.0], [3.8, 0.0]])[:, :: 1 if layout.upright else -1]
+        head = knots[-1] + along * np.sign(np.subtract(knots[-2], knots[-1]))
         points = np.concatenate([points, [head - beside, head + beside]])
         away = np.abs(points[:, None] - areas[:, :2])
         touched = (away < areas[:, 2:] / 2 - 0.01).all(axis=2).any(axis=0)
