@@ -121,7 +121,7 @@ class _Describer:
         if not ports.specs:
             return
         names = list(getattr(model, "output_names", None) or [])
-        sources = {box.id: box.name for box in self.graph.boxes}
+        sources = {box.id: box.name or box.label for box in self.graph.boxes}
         if len(names) != len(ports.outputs):
             names = [sources.get(source, "") for source, _ in ports.outputs]
         for name, (source, tensor), spec in zip(names, ports.outputs, ports.specs, strict=True):
