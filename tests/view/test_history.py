@@ -12,7 +12,8 @@ from PIL import Image
 
 import lamina as keras
 from lamina.core.errors import ArgumentError, UnknownNameError
-from lamina.view.history import Chart, ticks
+from lamina.view.axes import ticks
+from lamina.view.history import Chart
 
 X = np.linspace(-1, 1, 40, dtype="float32")[:, None]
 SVG = "{http://www.w3.org/2000/svg}"
