@@ -233,5 +233,5 @@ def _warn(layer: Any, failure: Exception) -> None:
     what = f"The call of {type(layer).__name__} '{layer.name}' cannot be followed, so that its "
     what += "picture has its layers and no edges between them [untraced-call]."
     met = f"{type(failure).__name__}: {first_line(failure)}"
-    fix = "in call(), use lamina.ops in the place of jax.numpy, and no Python `if` on values"
+    fix = "in call(), use no NumPy and no Python `if` on values"
     warnings.warn(explain(what, met=met, fix=fix), LaminaWarning, stacklevel=2)
