@@ -125,11 +125,13 @@ def _entries(layer: Any, shapes: dict[str, Any], unknown_batch: bool) -> dict[st
         Node(Entry(name), (), {}, x)
         return x
 
+    def entries(shape: Any, name: str) -> Any:
+        if isinstance(shape, dict):
+            return {key: entries(each, key) for key, each in shape.items()}
+        return nest.map_shapes(lambda each: entry(each, name), shape)
+
     names = {key: key.removesuffix("_shape") for key in shapes}
-    return {
-        name: nest.map_shapes(lambda s, name=name: entry(s, name), shapes[key])
-        for key, name in names.items()
-    }
+    return {name: entries(shapes[key], name) for key, name in names.items()}
 
 
 def _call(layer: Any, given: dict[str, Any]) -> Graph:

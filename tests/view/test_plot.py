@@ -580,3 +580,16 @@ def test_the_page_of_the_gallery_shows_all_of_it():
     kinds = itertools.product(MODELS, ("names", "shapes", "full"), ("light", "dark"))
     expected = {"-".join(kind) + ".svg" for kind in kinds}
     assert set(re.findall(r"assets/gallery/([^)#]+)", page)) == expected
+
+
+def test_inputs_and_outputs_have_the_names_of_their_nest():
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    y = layers.Add(name="add")([a, b])
+    model = keras.Model([a, b], {"sum": y, "flat": layers.Flatten(name="f")(y)}, name="named")
+    graph = describe(model, "names")
+    found = {box.name: box.id for box in graph.boxes if box.kind == "output"}
+    assert ("add", found["sum"]) in pairs(graph) and ("f", found["flat"]) in pairs(graph)
+    model = Mixed()
+    model({"left": np.ones((2, 3), np.float32), "right": np.ones((2, 4), np.float32)})
+    inputs = [box.name for box in describe(model, "names").boxes if box.kind == "input"]
+    assert inputs == ["left", "right"]
