@@ -43,10 +43,11 @@ def _part(
     config, label = stored["config"], str(stored["class_name"])
     identity = prefix + _name(stored)
     if not config.get("layers") or depth > DEEPEST:
-        kinds: list[Kind] = [kind for pattern, kind in KINDS if re.search(pattern, label)] + ["op"]
+        kinds: list[Kind] = [kind for pattern, kind in KINDS if re.search(pattern, label)]
+        kind = kinds[0] if kinds else "op"
         rows = tuple((str(key), _text(value)) for key, value in config.items() if key != "name")
         facts = Facts(params=None, trainable=None, config=rows)
-        graph.boxes.append(Box(identity, label, _name(stored), kinds[0], (), group, facts))
+        graph.boxes.append(Box(identity, label, _name(stored), kind, (), group, facts))
         return [[identity], [identity]]
     if depth:
         graph.groups.append(Group(identity, _name(stored), group))
