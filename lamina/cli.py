@@ -1,4 +1,4 @@
-"""The command line: ``lamina demo | summary | plot | diff | doctor``."""
+"""The command line: ``lamina demo | summary | plot | inspect | diff | doctor``."""
 
 import argparse
 import importlib.metadata
@@ -27,6 +27,10 @@ def main(arguments: list[str] | None = None) -> int:
     plot.add_argument("file", type=Path)
     plot.add_argument("-o", "--output", type=Path, help="a .png, .svg or .dot file")
     plot.add_argument("--shapes", action="store_true", help="show the shapes of tensors")
+    inspect = commands.add_parser("inspect", help="write a page to look around in a .keras file")
+    inspect.add_argument("file", type=Path)
+    inspect.add_argument("-o", "--output", type=Path, help="an .html file")
+    inspect.add_argument("--open", action="store_true", help="open it in a browser")
     diff = commands.add_parser("diff", help="say what changed from one .keras file to another")
     diff.add_argument("files", type=Path, nargs=2, metavar="FILE")
     diff.add_argument("-o", "--output", type=Path, help="a .svg, .png or .pdf file: both, drawn")
@@ -180,6 +184,40 @@ def _plot(given: argparse.Namespace) -> int:
     return 0
 
 
+def _inspect(given: argparse.Namespace) -> int:
+    from lamina.core.errors import FileError
+    from lamina.view.explorer import explore, stored_graph
+
+    output, note = given.output or given.file.with_suffix(".html"), ""
+    try:
+        model = _load(given.file)
+    except FileError as error:
+        config = _described(given.file, error)
+        why = str(error).splitlines()[0]
+        note = f"Shown as its file describes it, without weights. It cannot be built: {why}"
+        model = stored_graph(config, str(given.file))
+        print(f"lamina: {note}", file=sys.stderr)
+    path = explore(model, output, note=note)
+    print(f"written: {path}")
+    if given.open:
+        import webbrowser
+
+        webbrowser.open(path.resolve().as_uri())
+    return 0
+
+
+def _described(path: Path, error: Exception) -> dict[str, Any]:
+    """The config in a file; the error that is there already, when it has none."""
+    from lamina.saving import archive
+    from lamina.saving.configs import parsed
+
+    try:
+        with archive.opened(path) as source:
+            return parsed(archive.text(source, archive.CONFIG), source.name)
+    except (ValueError, OSError):
+        raise error from None
+
+
 def _diff(given: argparse.Namespace) -> int:
     from lamina.view.diff import diff
 
@@ -207,7 +245,14 @@ def _doctor(given: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"demo": _demo, "summary": _summary, "plot": _plot, "diff": _diff, "doctor": _doctor}
+_COMMANDS = {
+    "demo": _demo,
+    "summary": _summary,
+    "plot": _plot,
+    "inspect": _inspect,
+    "diff": _diff,
+    "doctor": _doctor,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
+from lamina.core import nest
 from lamina.core.errors import DTypeError, LaminaWarning, describe_value, explain, unknown
 from lamina.core.graph import Node
 from lamina.core.operation import FunctionOperation, Operation, first_line
@@ -15,6 +16,7 @@ from lamina.core.tracking import is_layer
 from lamina.view.cost import step_costs
 from lamina.view.facts import count_text, facts_of, params_text, spec_text
 from lamina.view.flow import built_copy, class_label, flow_of, is_model, opens, shapes_text
+from lamina.view.follow import Computed
 from lamina.view.model_graph import Box, Edge, Facts, Group, Kind, ModelGraph, Spec
 
 KINDS: list[tuple[str, Kind]] = [
@@ -37,16 +39,20 @@ KINDS: list[tuple[str, Kind]] = [
 
 def kind_of(step: Operation) -> Kind:
     """The family of a step, by its label or the name of a class that its class extends."""
-    names = [class_label(step), *(cls.__name__ for cls in type(step).__mro__)]
-    kinds: Iterator[Kind] = (
-        kind for name in names for pattern, kind in KINDS if re.search(pattern, name)
-    )
-    kind = next(kinds, "op")
+    kind = _family([class_label(step), *(cls.__name__ for cls in type(step).__mro__)])
     if isinstance(step, FunctionOperation) and kind == "merge":
         return "merge" if step._nodes and len(step._nodes[0].inputs) > 1 else "op"
     if kind == "op" and is_layer(step) and (is_model(step) or step._sublayers()):  # type: ignore[attr-defined]
         return "model"
     return kind
+
+
+def _family(names: list[str]) -> Kind:
+    for name in names:
+        for pattern, kind in KINDS:
+            if re.search(pattern, name):
+                return kind
+    return "op"
 
 
 Detail: TypeAlias = Literal["names", "shapes", "full"]
@@ -120,8 +126,9 @@ class _Describer:
         """A box for each output, so that its shape stands on an edge as well."""
         if not ports.specs:
             return
-        names = list(getattr(model, "output_names", None) or [])
-        sources = {box.id: box.name for box in self.graph.boxes}
+        known = getattr(getattr(model, "_plan", None), "outputs", None)
+        names = nest.flatten({key: key for key in known}) if isinstance(known, dict) else []
+        sources = {box.id: box.name or box.label for box in self.graph.boxes}
         if len(names) != len(ports.outputs):
             names = [sources.get(source, "") for source, _ in ports.outputs]
         for name, (source, tensor), spec in zip(names, ports.outputs, ports.specs, strict=True):
@@ -198,7 +205,7 @@ class _Describer:
         kind, name = kind_of(step), step.name if self.show_layer_names else ""
         facts = facts_of(step, nodes, cost, self.detail > 2)
         label = "Input" if self.detail and kind == "input" else class_label(step)
-        if name == label or (isinstance(step, FunctionOperation) and name == step.function):
+        if name == label or name == getattr(step, "function", "") or isinstance(step, Computed):
             name = ""  # the label says it
         return Box(identity, label, name, kind, tuple(self._rows(step, kind, facts)), group, facts)
 
@@ -233,5 +240,5 @@ def _warn(layer: Any, failure: Exception) -> None:
     what = f"The call of {type(layer).__name__} '{layer.name}' cannot be followed, so that its "
     what += "picture has its layers and no edges between them [untraced-call]."
     met = f"{type(failure).__name__}: {first_line(failure)}"
-    fix = "in call(), use lamina.ops in the place of jax.numpy, and no Python `if` on values"
+    fix = "in call(), use no NumPy and no Python `if` on values"
     warnings.warn(explain(what, met=met, fix=fix), LaminaWarning, stacklevel=2)

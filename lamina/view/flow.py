@@ -13,6 +13,7 @@ from lamina.core.settings import settings
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.tracking import is_layer
 from lamina.core.types import Shape
+from lamina.view.follow import Computed, follow
 
 
 @dataclass
@@ -90,11 +91,11 @@ def _traced(layer: Any) -> tuple[Graph | None, Exception | None]:
     called = [(each, len(each._nodes)) for each in layer._flatten_layers()]
     failure = None
     with naming.kept():
-        for unknown_batch in (True, False):
+        for call, unknown_batch in ((_call, True), (_call, False), (follow, True)):
             try:
-                return _call(layer, shapes, unknown_batch), None
+                return call(layer, _entries(layer, shapes, unknown_batch)), None
             except Exception as error:
-                failure = failure or error
+                failure = error
             finally:
                 for each, count in called:
                     del each._nodes[count:]
@@ -124,23 +125,29 @@ def opens(step: Operation) -> bool:
     return is_layer(step) and bool(step._sublayers()) and (is_model(step) or not ours)  # type: ignore[attr-defined]
 
 
-def _call(layer: Any, shapes: dict[str, Any], unknown_batch: bool) -> Graph:
-    entries: list[SymbolicTensor] = []
+def _entries(layer: Any, shapes: dict[str, Any], unknown_batch: bool) -> dict[str, Any]:
+    """Symbolic tensors of the shapes that a layer was built for, by parameter."""
 
     def entry(shape: Shape, name: str) -> SymbolicTensor:
         if unknown_batch and len(shape) > 1:
             shape = (None, *shape[1:])
         x = SymbolicTensor(shape, layer.compute_dtype)
         Node(Entry(name), (), {}, x)
-        entries.append(x)
         return x
 
-    given = {}
-    for key, shape in shapes.items():
-        name = key.removesuffix("_shape")
-        given[name] = nest.map_shapes(lambda s, name=name: entry(s, name), shape)
-    first = given.pop(next(iter(given)))
-    outputs = layer.call(first, **given)
+    def entries(shape: Any, name: str) -> Any:
+        if isinstance(shape, dict):
+            return {key: entries(each, key) for key, each in shape.items()}
+        return nest.map_shapes(lambda each: entry(each, name), shape)
+
+    names = {key: key.removesuffix("_shape") for key in shapes}
+    return {name: entries(shapes[key], name) for key, name in names.items()}
+
+
+def _call(layer: Any, given: dict[str, Any]) -> Graph:
+    entries = nest.flatten(list(given.values()))
+    first, *others = given.items()
+    outputs = layer.call(first[1], **dict(others))
     found = [x for x in nest.flatten(outputs) if isinstance(x, SymbolicTensor)]
     return Graph(entries, found)
 
@@ -151,6 +158,8 @@ def class_label(step: Operation) -> str:
     >>> class_label(FunctionOperation("true_divide"))
     'TrueDivide'
     """
+    if isinstance(step, Computed):
+        return step.label
     if isinstance(step, FunctionOperation):
         return "".join(part.capitalize() for part in step.function.split("_"))
     return "Input" if isinstance(step, Entry) else type(step).__name__

@@ -222,13 +222,18 @@ class _Finder:
         free = np.ones(len(order), bool)
         found = []
         for _, period, start, stop in _candidates(signs, sizes):
-            for low, high in _stretches(free[start:stop], 2 * period):
-                run = _run(refs, readers, sizes, period, start + low, start + high)
-                if run is not None:
-                    first, times = run
-                    free[first : first + times * period] = False
-                    starts = range(first, first + times * period, period)
+            parts = [(start + a, start + b) for a, b in _stretches(free[start:stop], 2 * period)]
+            while parts:
+                low, high = parts.pop()
+                first, times = _run(refs, readers, sizes, period, low, high)
+                if times > 0:
+                    stop = first + times * period
+                    free[first:stop] = False
+                    starts = range(first, stop, period)
                     found.append(Run(group, [order[at : at + period] for at in starts]))
+                    parts += [(low, first), (stop, high)]
+                elif low < first < high:
+                    parts += [(low, first), (first, high)]
         return found
 
 
@@ -256,8 +261,12 @@ def _run(
     period: int,
     low: int,
     high: int,
-) -> tuple[int, int] | None:
-    """Where the best repeat of this period within the bounds begins, and how often it repeats."""
+) -> tuple[int, int]:
+    """Where the best repeat of this period within the bounds begins, and how often it repeats.
+
+    Without one, (place, 0): no repeat goes across that place.
+    """
+    place = low
     pairs = range(low, high - period)
     same = np.array([_alike(refs[at], refs[at + period], period) for at in pairs])
     stretches = [(low + start, low + stop) for start, stop in _stretches(same, period)]
@@ -275,9 +284,12 @@ def _run(
                 choices.append((-number, *_seam(readers, at), begin, at, times))
         for number, _, _, begin, at, times in sorted(choices):
             worth = sizes[begin - number * period] - sizes[begin + period] >= WORTH
-            if number < -1 and worth and _closed(refs, readers, period, at, times):
-                return begin, -number
-    return None
+            if number < -1 and worth:
+                failed = _opening(refs, readers, period, at, times)
+                if failed < 0:
+                    return begin, -number
+                place = failed if place == low else place
+    return place, 0
 
 
 def _leads(refs: list[list[Ref]], readers: list[list[int]], period: int, first: int) -> bool:
@@ -313,10 +325,13 @@ def _seam(readers: list[list[int]], at: int) -> tuple[int, int]:
     return len(crossing), -crossing[-1] if crossing else 0
 
 
-def _closed(
+def _opening(
     refs: list[list[Ref]], readers: list[list[int]], period: int, first: int, times: int
-) -> bool:
-    """Whether blocks read themselves, the one before or what all read; only the last is read."""
+) -> int:
+    """Where a block reads anything but itself, the one before and what all read, or is read.
+
+    -1 where there is no such place; the last block may be read by all.
+    """
     last = first + times * period
     for place in range(first, last):
         start = first + (place - first) // period * period
@@ -324,10 +339,10 @@ def _closed(
             within = start - period * (start > first) <= ref.source < start + period
             shared = refs[first + (place - first) % period][number].source
             if not within and (ref.source >= first or (start > first and ref.source != shared)):
-                return False
+                return place
         if start + period < last and any(x >= start + 2 * period for x in readers[place]):
-            return False
-    return True
+            return place + 1
+    return -1
 
 
 def _ordered(items: Sequence[str], read: dict[str, dict[str, None]]) -> list[str]:

@@ -7,7 +7,7 @@ here the result is put together and turned to the direction asked for.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import NamedTuple, TypeAlias
@@ -182,7 +182,12 @@ class _Arranger:
         ]
 
     def _solve(self, group: str, before: float, after: float) -> Level:
-        labels = {}
+        self.levels[group] = solve(*self._given(group), before, after)
+        return self.levels[group]
+
+    def _given(self, group: str) -> tuple[dict[str, Item], list[Wire], dict[Hashable, Size]]:
+        """The items, wires and labels of a level."""
+        labels: dict[Hashable, Size] = {}
         for wire in self.wires[group]:
             net = wire.net
             assert isinstance(net, Net)
@@ -191,8 +196,7 @@ class _Arranger:
             if size and wire.start == net.source and net.backward < 0:
                 labels[net] = self._turned(size)
         items = {name: self.items[name] for name in self.members[group]}
-        self.levels[group] = solve(items, list(self.wires[group]), labels, before, after)
-        return self.levels[group]
+        return items, list(self.wires[group]), labels
 
     def _enclose(self, group: str) -> None:
         """Lay a group out and make it an item of its parent."""

@@ -2,7 +2,7 @@
 
 import re
 
-from lamina.view.model_graph import Box, Direction, ModelGraph
+from lamina.view.model_graph import Box, Direction, Kind, ModelGraph
 from lamina.view.style import THEMES
 
 
@@ -30,7 +30,8 @@ def mermaid(graph: ModelGraph, direction: Direction = "TB", theme: str = "light"
     for edge in graph.edges:
         label = f'|"{_escaped(edge.label)}"|' if edge.label else ""
         lines.append(f"  {numbers[edge.source]} -->{label} {numbers[edge.target]}")
-    for kind in dict.fromkeys(box.kind for box in graph.boxes):
+    kinds: list[Kind] = [box.kind for box in graph.boxes]
+    for kind in dict.fromkeys(kinds):
         colours = f"fill:{style.fill(kind)},stroke:{style.stroke(kind)},color:{style.ink}"
         lines.append(f"  classDef {kind} {colours}")
     return "\n".join(lines)

@@ -15,10 +15,13 @@ Gap = Callable[[int, int], float]
 Bend = tuple[int, int, float]
 """The upper and the lower node of a line, which is straight if the lower is so far beside."""
 
+Line = tuple[int, int]
+
 GRID = 64.0
 """Coordinates are multiples of 1 / GRID, so that sums of them are exact."""
-SKIP, LINE, TRUNK = 1, 2, 4
-"""What a pixel across costs where a skip connection begins or ends, anywhere, and on a trunk."""
+SKIP, END, LINE, CHAIN, TRUNK = 0.25, 1, 2, 3, 4
+"""What a pixel across costs: where an edge beside a trunk begins or ends, one that leaves it as a
+branch and one that returns to it or the reverse, anywhere, where nothing branches, on a trunk."""
 
 
 def place(
@@ -40,7 +43,7 @@ def place(
             places[right] = places[left] + length
             links.append(Link(left, right, length, 0))
     bends = list(dict.fromkeys(bends))
-    for (upper, lower, shift), weight in zip(bends, _weights(bends, hidden), strict=True):
+    for (upper, lower, shift), weight in zip(bends, _weights(layers, bends, hidden), strict=True):
         # A helper as far left as the left end of the line: the way to both ends is the way across.
         across, helper = round(shift * GRID) / GRID, len(places)
         places.append(min(places[upper] + across, places[lower]))
@@ -66,36 +69,59 @@ def _settle(search: Search, bends: Sequence[Bend], first: int) -> None:
                 search.at[node] += round(way * GRID / 2) / GRID
 
 
-def _weights(bends: Sequence[Bend], hidden: Sequence[bool]) -> list[int]:
+def _weights(
+    layers: Sequence[Sequence[int]], bends: Sequence[Bend], hidden: Sequence[bool]
+) -> list[float]:
     """Of a trunk and a connection that skips a part of it, the trunk goes straight on."""
     up: list[list[int]] = [[] for _ in hidden]
     down: list[list[int]] = [[] for _ in hidden]
     for upper, lower, _ in bends:
         down[upper].append(lower)
         up[lower].append(upper)
-    trunk, skips = set(), set()
+    # The first piece of the long edge that a hidden node is on, and whether others read its value.
+    first: dict[int, Line] = {}
+    shared = [len(below) > 1 for below in down]
+    for node in (node for layer in layers for node in layer if hidden[node]):
+        (upper,) = up[node]
+        first[node] = first.get(upper, (upper, node))
+        shared[node] = shared[node] or shared[upper]
+    trunk: set[Line] = set()
+    beside: set[Line] = set()
     for node in range(len(hidden)):
-        if hidden[node]:
-            continue
-        if len(up[node]) == 2 and hidden[up[node][0]] != hidden[up[node][1]]:
-            first, second = up[node]
-            skip, main = (first, second) if hidden[first] else (second, first)
-            skips.add((skip, node))
-            trunk.add((main, node))
-        if len(down[node]) == 2:
-            found = [_is_skip(first, up, down, hidden) for first in down[node]]
-            if sum(found) == 1:
-                skips.add((node, down[node][found.index(True)]))
-                trunk.add((node, down[node][found.index(False)]))
-    weights = []
+        over, under = up[node], down[node]
+        # Of two lines the one with a long edge is beside the trunk, of more only a long edge alone.
+        enters = [hidden[u] and (shared[u] or len(over) == 2) for u in over]
+        leaves = [_is_skip(v, up, down, hidden) if len(under) == 2 else hidden[v] for v in under]
+        for skips, lines in (
+            (enters, [(u, node) for u in over]),
+            (leaves, [(node, v) for v in under]),
+        ):
+            if not hidden[node] and len(lines) > 1 and sum(skips) == len(lines) - 1:
+                trunk.add(lines[skips.index(False)])
+                beside |= set(lines) - trunk
+    weights: list[float] = []
     for upper, lower, _ in bends:
-        inner = hidden[upper] and hidden[lower]
-        alone = len(down[upper]) == 1 and len(up[lower]) == 1
-        if inner or alone or ((upper, lower) in trunk and (upper, lower) not in skips):
+        line = (upper, lower)
+        if hidden[upper] and hidden[lower]:
+            weights.append(CHAIN)
+        elif line in beside and hidden[upper] != hidden[lower]:
+            whole = first[upper] if hidden[upper] else _last(line, down, hidden)
+            weights.append(SKIP if whole in beside else END)
+        elif line in trunk:
             weights.append(TRUNK)
         else:
-            weights.append(SKIP if (upper, lower) in skips else LINE)
+            weights.append(CHAIN if len(down[upper]) == len(up[lower]) == 1 else LINE)
     return weights
+
+
+def _last(line: Line, down: Sequence[Sequence[int]], hidden: Sequence[bool]) -> Line:
+    """The last piece of the long edge that begins with ``line``, or itself where it branches."""
+    upper, lower = line
+    while hidden[lower]:
+        if len(down[lower]) > 1:
+            return line
+        upper, lower = lower, down[lower][0]
+    return upper, lower
 
 
 def _is_skip(

@@ -3,7 +3,6 @@
 import inspect
 import os
 import warnings
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -78,7 +77,12 @@ class Picture(Shown):
     kinds = ("png", "svg", "pdf", "html", "dot", "mmd")
 
     def __init__(
-        self, graph: ModelGraph, direction: Direction = "TB", dpi: float = 200, theme: str = "light"
+        self,
+        graph: ModelGraph,
+        direction: Direction = "TB",
+        dpi: float = 200,
+        theme: str = "light",
+        model: Any = None,
     ) -> None:
         from lamina.view.svg import draw
 
@@ -87,6 +91,7 @@ class Picture(Shown):
         self.direction: Direction = direction
         self.dpi = dpi
         self.theme = theme
+        self.model = model
 
     def mermaid(self) -> str:
         """The graph as Mermaid text."""
@@ -101,13 +106,10 @@ class Picture(Shown):
         return Dot(self.graph, self.direction, self.dpi).to_string()
 
     def html(self) -> str:
-        """A page that holds the picture and needs no other file."""
-        colour = THEMES[self.theme].background
-        return (
-            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>'
-            f"{escape(self.graph.name)}</title></head>\n"
-            f'<body style="margin:0;background:{colour}">\n{self.svg}</body></html>\n'
-        )
+        """A page to look around in; of the whole model, where that is known."""
+        from lamina.view.explorer import page
+
+        return page(self.graph if self.model is None else self.model, self.theme)
 
     def _bytes(self, kind: str) -> bytes:
         texts = {"mmd": self.mermaid, "dot": self.dot, "html": self.html}
@@ -182,7 +184,8 @@ def plot_model(
         show_layer_names=show_layer_names, expand_nested=expand_nested,
         show_layer_activations=show_layer_activations, show_trainable=show_trainable,
     )  # fmt: skip
-    picture = Picture(_drawable(graph), direction, dpi, given["theme"])
+    whole = model if given["input_shape"] is None else None
+    picture = Picture(_drawable(graph), direction, dpi, given["theme"], whole)
     if to_file is not None:
         picture.save(to_file)
     return picture

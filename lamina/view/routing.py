@@ -48,7 +48,7 @@ class Segment(NamedTuple):
     net: Hashable
 
 
-BESIDE, WIRE_BESIDE, WIRES_APART = 26.0, 16.0, 12.0
+BESIDE, WIRE_BESIDE, WIRES_APART = 26.0, 13.0, 10.0
 """Least distances across: between two items, an item and a wire, two wires."""
 REACH, CORNER = 0.5, 12.0
 """Lines meet this part of a box's side at least, and all of it but the corners."""
@@ -58,7 +58,7 @@ WIDE = 100.0
 """A bend so wide is flat in the middle, and needs a gap of its own beside others."""
 TALL = 200.0
 """Ranks of this height have a group in them."""
-EASE, NEAR = 1.6, 7.0
+EASE, NEAR = 1.6, 6.0
 """A bend is eased to be so much as high as it is wide, and not so near to anything beside it."""
 
 
@@ -103,12 +103,10 @@ class Router:
 
     def _gap(self, segment: Segment) -> tuple[float, float]:
         """What a segment has of the gap between its ranks, without the straight ends for heads."""
-        top, bottom = (
-            self.bands[self.rank[segment.upper]][1],
-            self.bands[self.rank[segment.lower]][0],
-        )
-        tail = ARROW if segment.net in self.backward and self._is_box(segment.upper) else 0.0
-        return top + tail, bottom - (ARROW if self._is_box(segment.lower) else 0.0)
+        upper, lower, net = segment
+        tail = ARROW if net in self.backward and self._is_box(upper) else 0.0
+        head = ARROW if self._is_box(lower) else 0.0
+        return self.bands[self.rank[upper]][1] + tail, self.bands[self.rank[lower]][0] - head
 
     def _is_box(self, node: int) -> bool:
         item = self.items[node]
@@ -144,7 +142,7 @@ class Router:
             return [x + item.port(segment.net, side) for segment in found]
         half = min(item.left, item.right)
         reach = max(half * REACH, half - CORNER)
-        apart = min(16.0, 2 * reach / max(2, len(wanted) - 1))
+        apart = min(13.0, 2 * reach / max(2, len(wanted) - 1))
         ranked = sorted(range(len(wanted)), key=wanted.__getitem__)
         ideal = [min(max(wanted[index], x - reach), x + reach) for index in ranked]
         weights = [8.0 if ideal[i] == wanted[index] else 1.0 for i, index in enumerate(ranked)]
@@ -171,8 +169,8 @@ class Router:
             height = max(self.items[node].height for node in layer)
             if rank:
                 bend = min(widest[rank] * 0.25, 16.0) + min(4.0 * crowds[rank], 60.0)
-                # Lines from the border of a group have come straight through its title.
-                least = 0.0 if rank == 1 and not y else CLEAR + 8 * headed[rank]
+                # Lines that enter a group come straight through its title.
+                least = CLEAR - 8 if rank == 1 and not y else CLEAR + 8 * headed[rank]
                 y += max(least, bend) + ARROW * headed[rank]
             bands.append((y, y + height))
             y += height
@@ -199,9 +197,10 @@ class Router:
                 self.bent[segment.upper, True] += 1
                 self.bent[segment.lower, False] += 1
         for found in bends.values():
-            found.sort()
+            found.sort(key=lambda bend: bend[:2])
             reached = -inf
-            for (low, high, segment), (after, *_) in pairwise([*found, (inf, inf, None)]):
+            following = [*(low for low, *_ in found[1:]), inf]
+            for (low, high, segment), after in zip(found, following, strict=True):
                 if reached < low and high < after and len(self.lines[segment]) == 1:
                     self.eased[segment] = self._room(segment, *self.lines[segment][0])
                 reached = max(reached, high)
@@ -255,11 +254,10 @@ def x_at(a: Point, b: Point, y: float) -> float:
     >>> x_at(Point(0.0, 0.0), Point(8.0, 4.0), 2.0)
     4.0
     """
-    share, low, high = (y - a.y) / (b.y - a.y), 0.0, 1.0
-    for _ in range(20):
-        t = (low + high) / 2
-        low, high = (t, high) if t * (1.5 + t * (t - 1.5)) < share else (low, t)
-    return round(a.x + (b.x - a.x) * t * t * (3 - 2 * t), 3)
+    share, t = (y - a.y) / (b.y - a.y), 0.5
+    for halving in range(2, 20):
+        t += 0.5**halving * (1 if t * (1.5 + t * (t - 1.5)) < share else -1)
+    return round(a.x + (b.x - a.x) * t * t * (3 - 2 * t), 2)
 
 
 def separate(

@@ -82,7 +82,7 @@ class Search:
         return least, found
 
     def connect(self) -> None:
-        """Move parts together, the smallest first, until tight links join all that can be joined."""
+        """Move parts together, the smallest first, until tight links join all of them."""
         members = {node: [node] for node in range(len(self.at))}
         queue = [(1, node) for node in members]
         while queue:
