@@ -9,12 +9,11 @@ import numpy as np
 
 from lamina.core import nest
 from lamina.core.errors import ArgumentError, DTypeError, describe_value, unknown
-from lamina.core.symbolic import SymbolicTensor
 from lamina.core.tracking import is_layer, is_variable
 from lamina.view.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axes, coloured, image, page
 from lamina.view.describe import kind_of
-from lamina.view.flow import Entry, flow_of, model_inputs
 from lamina.view.plot import Shown
+from lamina.view.running import ran
 from lamina.view.style import ACCENTS, Theme, mix, theme
 from lamina.view.svg import CHIP, TITLE, _n, _text, text_width
 
@@ -102,7 +101,7 @@ def activations(
     is no picture is drawn too: a sequence as (channels, steps), a vector as one row.
 
     Args:
-        model: A model whose call can be followed.
+        model: A model; only what its layers give is drawn, not what is computed between them.
         x: A batch of inputs.
         layers: Layers, or their names; without them all that give pictures, or else all.
         sample: Which sample of the batch to draw.
@@ -111,8 +110,7 @@ def activations(
 
     Raises:
         UnknownNameError: for a layer that is none of the model's.
-        ArgumentError: for a sample that is not in the batch, or when the call of the model cannot
-            be followed.
+        ArgumentError: for a sample that is not in the batch, or when there are no layers.
 
     >>> import lamina as keras
     >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3, name="a")])
@@ -125,8 +123,10 @@ def activations(
     rows = len(nest.flatten(x)[0])
     if not 0 <= sample < rows:
         raise ArgumentError(f"sample={sample} is not in a batch of {rows}.")
-    given = _outputs(model, nest.map_structure(lambda each: each[sample : sample + 1], x))
-    by_name = {step.name: (step, values) for step, values in given if values.ndim > 1}
+    x = nest.map_structure(lambda each: each[sample : sample + 1], x)
+    model(x)  # says what is wrong with the inputs, and builds
+    given = [(run.own, np.asarray(run.outputs[0], np.float32)) for run in ran(model, (x,))]
+    by_name = {own.name: (own, values) for own, values in given if values.ndim > 1}
     if layers is None:
         pictures = [name for name, (_, values) in by_name.items() if values.ndim == 4]
         chosen = pictures or list(by_name)
@@ -152,31 +152,6 @@ def activations(
 
 
 _theme = theme
-
-
-def _outputs(model: Any, x: Any) -> list[tuple[Any, np.ndarray]]:
-    """Each step of a model, and what it gives for inputs."""
-    model(x)  # says what is wrong with the inputs, and builds
-    flow = flow_of(model)
-    if flow.graph is None:
-        raise ArgumentError(
-            f"The call of {model._who()} cannot be followed.",
-            fix="in call(), use lamina.ops in the place of jax.numpy",
-        )
-    values = dict(zip(map(id, flow.graph.inputs), model_inputs(model, x), strict=False))
-
-    def value(each: Any) -> Any:
-        return values[id(each)] if isinstance(each, SymbolicTensor) else each
-
-    found: dict[int, tuple[Any, np.ndarray]] = {}
-    for node in flow.graph.nodes:
-        own = flow.own(node.operation)
-        if node.inputs and not isinstance(own, Entry):
-            args, kwargs = nest.map_structure(value, (node.args, node.kwargs))
-            outputs = [each for each in nest.flatten(own(*args, **kwargs)) if each is not None]
-            values |= dict(zip(map(id, node.outputs), outputs, strict=True))
-            found[id(own)] = own, np.asarray(outputs[0], np.float32)
-    return list(found.values())
 
 
 def _maps(values: np.ndarray, channels_first: bool) -> np.ndarray:

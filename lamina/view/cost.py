@@ -82,7 +82,9 @@ def cost(model: Any, batch_size: int = 1, input_shapes: Any = None) -> Cost | No
     flow = flow_of(model)
     inputs = input_specs(model, flow, batch_size, input_shapes)
     if flow.graph is not None:
-        return total(model, flow, step_costs(flow, inputs))
+        whole = total(model, flow, step_costs(flow, inputs))
+        if whole is not None or not isinstance(model._lamina.build_shapes, dict):
+            return whole
     if not model.built or not inputs or None in inputs:
         return None
     rest = iter(inputs)
@@ -136,6 +138,11 @@ class Costs(NamedTuple):
     steps: dict[int, Cost | None]
     inputs: dict[int, list[list[Spec | None]]]
     outputs: list[Spec | None]
+
+
+def call_cost(own: Any, args: Any, kwargs: Any) -> Cost | None:
+    """What one call of a layer or an op costs, with shapes and dtypes in the place of arrays."""
+    return _step(own, args, kwargs)[0]
 
 
 def step_costs(flow: Flow, inputs: Sequence[Spec | None] = ()) -> Costs:

@@ -8,7 +8,6 @@ from typing import Any
 from lamina.core import naming, nest
 from lamina.core.graph import Graph, Node
 from lamina.core.operation import FunctionOperation, Operation
-from lamina.core.registry import late
 from lamina.core.settings import settings
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.tracking import is_layer
@@ -68,15 +67,6 @@ def flow_of(layer: Any) -> Flow:
     for node in graph.nodes:
         flow.nodes[id(node.operation)].append(node)
     return flow
-
-
-def model_inputs(model: Any, x: Any) -> list[Any]:
-    """The inputs flat, in the order of the model's graph."""
-    if getattr(model, "_plan", None) is not None:
-        return late("models.functional.standardise")(model, x)
-    if hasattr(model, "_fitted"):
-        return [model._fitted(x)]
-    return nest.flatten(x)
 
 
 class Entry(Operation):

@@ -2,7 +2,6 @@
 
 import statistics
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,16 +11,16 @@ import numpy as np
 
 from lamina.core import nest
 from lamina.core.errors import ArgumentError, DTypeError, describe_value
-from lamina.core.symbolic import SymbolicTensor
 from lamina.core.tracking import is_layer
 from lamina.core.variable import materialize
 from lamina.view.axes import page
-from lamina.view.cost import Call, step_costs
+from lamina.view.cost import Call, call_cost
 from lamina.view.describe import kind_of
 from lamina.view.facts import count_text
-from lamina.view.flow import Entry, Flow, class_label, flow_of, is_model, model_inputs
+from lamina.view.flow import class_label, flow_of, is_model
 from lamina.view.layout import Rect
 from lamina.view.plot import Shown
+from lamina.view.running import ran
 from lamina.view.style import Theme, theme
 from lamina.view.svg import CHIP, ROW, TITLE, _rect, _text, text_width
 from lamina.view.table import Table, bar, bytes_text
@@ -160,11 +159,8 @@ def profile(
     x = nest.map_structure(jnp.asarray, x)
     model(x)  # says what is wrong with the inputs, and builds
     measure = _Measure(repeats, backward, training)
-    flow = flow_of(model)
-    rows: list[Timing] = []
-    if flow.graph is not None:
-        rows = measure.walk(flow, model_inputs(model, x), expand_nested, 0)
-    whole, _ = measure.time(model, (x,), {})
+    rows = measure.steps(model, (x,), {}, expand_nested, 0)
+    whole = measure.time(model, (x,), {}, 0)
     return Profile(rows or [whole], whole, theme)
 
 
@@ -173,34 +169,20 @@ class _Measure:
         self.repeats, self.backward, self.training = repeats, backward, training
         self.compiled: dict[Any, Any] = {}
 
-    def walk(self, flow: Flow, inputs: Sequence[Any], expand: bool, depth: int) -> list[Timing]:
-        """Run a flow step by step; the rows of its steps, those of nested models after each."""
-        assert flow.graph is not None
-        values = dict(zip(map(id, flow.graph.inputs), inputs, strict=False))
-        costs = step_costs(flow, [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in inputs]).steps
+    def steps(self, model: Any, args: Any, kwargs: Any, expand: bool, depth: int) -> list[Timing]:
+        """The rows of a model's steps, those of nested models after each."""
         found: dict[int, list[Timing]] = {}
+        for own, given, named, _ in ran(model, args, kwargs):
+            rows = [self.time(own, given, named, depth)]
+            if expand and is_model(own):
+                rows += self.steps(own, given, named, expand, depth + 1)
+            before = found.get(id(own))
+            found[id(own)] = [a + b for a, b in zip(before, rows, strict=True)] if before else rows
+        order = {id(step): place for place, step in enumerate(_listed(model))}
+        places = sorted(found, key=lambda place: order.get(place, len(order)))
+        return [row for place in places for row in found[place]]
 
-        def value(x: Any) -> Any:
-            return values[id(x)] if isinstance(x, SymbolicTensor) else x
-
-        for node in flow.graph.nodes:
-            own, place = flow.own(node.operation), id(node.operation)
-            if not node.inputs or isinstance(own, Entry):
-                continue
-            args, kwargs = nest.map_structure(value, (node.args, node.kwargs))
-            timing, outputs = self.time(own, args, kwargs, depth)
-            values |= dict(zip(map(id, node.outputs), outputs, strict=True))
-            rows, inner = [timing], flow_of(own) if expand and is_model(own) else None
-            if inner is not None and inner.graph is not None:
-                rows += self.walk(inner, list(map(value, node.inputs)), expand, depth + 1)
-            before = found.get(place)
-            found[place] = [a + b for a, b in zip(before, rows, strict=True)] if before else rows
-        for place, (first, *_) in found.items():
-            flops = getattr(costs.get(place), "flops", None)
-            found[place][0] = replace(first, flops=flops)
-        return [row for step in flow.steps for row in found.get(id(step), [])]
-
-    def time(self, own: Any, args: Any, kwargs: Any, depth: int = 0) -> tuple[Timing, list[Any]]:
+    def time(self, own: Any, args: Any, kwargs: Any, depth: int) -> Timing:
         """Run one call several times; equal calls are compiled once."""
         call = Call(own, args, kwargs, _ARRAYS, self.training)
         materialize(call.variables or ())
@@ -214,11 +196,11 @@ class _Measure:
         forward, *both = (self._median(program, given) for program in programs)
         needed = programs[-1].memory_analysis()
         memory = needed and needed.output_size_in_bytes + needed.temp_size_in_bytes
-        timing = Timing(
+        cost = call_cost(own, *nest.map_structure(_spec, (args, kwargs)))
+        return Timing(
             own.name, class_label(own), kind_of(own), forward, both[0] if both else None,
-            memory or None, None, depth,
+            memory or None, None if cost is None else cost.flops, depth,
         )  # fmt: skip
-        return timing, programs[0](*given)
 
     def _median(self, program: Any, given: Any) -> float:
         jax.block_until_ready(program(*given))
@@ -228,6 +210,16 @@ class _Measure:
             jax.block_until_ready(program(*given))
             times.append(time.perf_counter() - start)
         return statistics.median(times)
+
+
+def _listed(model: Any) -> list[Any]:
+    """The steps in the order of a summary."""
+    flow = flow_of(model)
+    return [flow.own(step) for step in flow.steps]
+
+
+def _spec(x: Any) -> Any:
+    return jax.ShapeDtypeStruct(x.shape, x.dtype) if isinstance(x, _ARRAYS) else x
 
 
 def _gradients(pure: Any) -> Any:
