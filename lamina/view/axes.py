@@ -22,11 +22,15 @@ Span = tuple[float, float]
 
 def page(
     title: str, panels: Sequence[Iterable[str]], style: Theme, columns: int = 3,
-    width: float = WIDTH, height: float = HEIGHT,
+    width: float = WIDTH, heights: Sequence[float] = (),
 ) -> Drawing:  # fmt: skip
-    """Panels of one size beside and below each other."""
+    """Panels beside and below each other; all as wide, and in a row as high as the highest."""
     columns = max(1, min(columns, len(panels)))
-    across, down = columns * width, math.ceil(len(panels) / columns) * height
+    heights = heights or [HEIGHT] * len(panels)
+    tops = [0.0]
+    for start in range(0, len(panels), columns):
+        tops.append(tops[-1] + max(heights[start : start + columns]))
+    across, down = columns * width, tops[-1]
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(across)}" height="{_n(down)}" '
         f'viewBox="0 0 {_n(across)} {_n(down)}" role="img" font-family="{FONTS}">',
@@ -35,7 +39,7 @@ def page(
     ]
     for index, panel in enumerate(panels):
         row, column = divmod(index, columns)
-        parts.append(f'<g transform="translate({_n(column * width)} {_n(row * height)})">')
+        parts.append(f'<g transform="translate({_n(column * width)} {_n(tops[row])})">')
         parts += [*panel, "</g>"]
     return Drawing("\n".join([*parts, "</svg>", ""]), across, down)
 
@@ -47,18 +51,16 @@ class Axes:
     xs: Span
     ys: Span
     style: Theme
-    width: float = WIDTH
-    height: float = HEIGHT
 
     @property
     def right(self) -> float:
         """The right end of the area."""
-        return self.width - RIGHT
+        return WIDTH - RIGHT
 
     @property
     def bottom(self) -> float:
         """The lower end of the area."""
-        return self.height - BOTTOM
+        return HEIGHT - BOTTOM
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Where a point lies."""
@@ -67,24 +69,28 @@ class Axes:
         )
         return LEFT + along * (self.right - LEFT), self.bottom - up * (self.bottom - TOP)
 
-    def frame(self, title: str, whole: bool = False) -> list[str]:
+    def frame(self, title: str, whole: str = "") -> list[str]:
         """The title, and round numbers at both axes, with lines for those of the upright one.
 
         Args:
-            whole: Whether the other axis counts something.
+            whole: "x" or "y": the axis that counts something.
         """
         style = self.style
         grid = mix(style.line, style.background, 0.28)
         parts = [_text(title, LEFT, TOP / 2, TITLE, style.ink, bold=True)]
-        for value in ticks(*self.ys):
+        for value in _numbers(self.ys, 5, "y" in whole):
             y, label = self.place(self.xs[0], value)[1], f"{value:.6g}"
             parts.append(f'<path d="M{_n(LEFT)} {_n(y)}H{_n(self.right)}" stroke="{grid}"/>')
             parts.append(_text(label, LEFT - 8 - text_width(label, CHIP), y, CHIP, style.quiet))
-        for value in (each for each in ticks(*self.xs, 8) if not whole or each == int(each)):
+        for value in _numbers(self.xs, 8, "x" in whole):
             label = f"{value:.6g}"
             x = self.place(value, self.ys[0])[0] - text_width(label, CHIP) / 2
             parts.append(_text(label, x, self.bottom + 14, CHIP, style.quiet))
         return parts
+
+
+def _numbers(ends: Span, most: int, whole: bool) -> list[float]:
+    return [each for each in ticks(*ends, most) if not whole or each == int(each)]
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:

@@ -28,6 +28,7 @@ from lamina.core.errors import ArgumentError, DTypeError, ShapeError, describe_v
 from lamina.core.fingerprint import structure
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.tracking import is_layer, unique
+from lamina.core.variable import read_all
 from lamina.view.flow import Entry, Flow, flow_of, is_model
 
 Spec = jax.ShapeDtypeStruct
@@ -81,7 +82,9 @@ def cost(model: Any, batch_size: int = 1, input_shapes: Any = None) -> Cost | No
     flow = flow_of(model)
     inputs = input_specs(model, flow, batch_size, input_shapes)
     if flow.graph is not None:
-        return total(model, flow, step_costs(flow, inputs))
+        whole = total(model, flow, step_costs(flow, inputs))
+        if whole is not None or not isinstance(model._lamina.build_shapes, dict):
+            return whole
     if not model.built or not inputs or None in inputs:
         return None
     rest = iter(inputs)
@@ -135,6 +138,11 @@ class Costs(NamedTuple):
     steps: dict[int, Cost | None]
     inputs: dict[int, list[list[Spec | None]]]
     outputs: list[Spec | None]
+
+
+def call_cost(own: Any, args: Any, kwargs: Any) -> Cost | None:
+    """What one call of a layer or an op costs, with shapes and dtypes in the place of arrays."""
+    return _step(own, args, kwargs)[0]
 
 
 def step_costs(flow: Flow, inputs: Sequence[Spec | None] = ()) -> Costs:
@@ -222,45 +230,66 @@ KNOWN_KEPT = 4096
 
 def _call(own: Any, args: Any, kwargs: Any) -> tuple[Cost | None, list[Any]]:
     """`_step` by the jaxpr of the call; equal calls are traced once."""
-    leaves, treedef = nest.flatten_with((args, kwargs))
-    places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, Spec)]
-    found = structure(own) if is_layer(own) else None
-    if found is not None and not found.built:
+    found = Call(own, args, kwargs, Spec)
+    if found.variables is None:
         return None, []
-    kind = (found.key if found.ours else None) if found else getattr(own, "function", None)
-    specs = tuple((x.shape, x.dtype) if isinstance(x, Spec) else (type(x), x) for x in leaves)
-    key = None if kind is None else (kind, treedef, specs)
+    if found.key in _known:
+        return _known[found.key]
+    variables = [Spec(v.shape, v._dtype) for v in found.variables]
     try:
-        if key in _known:
-            return _known[key]
-    except TypeError:  # an argument that cannot be compared
-        key = None
-
-    def pure(values: Any, arrays: Any) -> list[Any]:
-        filled = list(leaves)
-        for place, array in zip(places, arrays, strict=True):
-            filled[place] = array
-        args, kwargs = nest.unflatten(treedef, filled)
-        if found is None:
-            outputs = own.call(*args, **kwargs)
-        else:
-            with binding.bind(list(zip(found.variables, values, strict=True)), training=False):
-                outputs = calling.run(own, tuple(args), kwargs)
-        return [x for x in nest.flatten(outputs) if hasattr(x, "shape")]
-
-    variables = [Spec(v.shape, v._dtype) for v in found.variables] if found else []
-    try:
-        jaxpr = jax.make_jaxpr(pure)(variables, [leaves[place] for place in places])
+        jaxpr = jax.make_jaxpr(found.pure)(variables, found.arrays)
     except Exception:  # what cannot run without values has no cost that we know
         return None, []
     outputs = [Spec(x.shape, x.dtype) for x in jaxpr.out_avals]
     macs, flops = count(jaxpr.jaxpr)
     result = Cost(macs, flops, sum(size_of(x.shape, x.dtype) for x in outputs), _held(own)), outputs
-    if key is not None:
-        _known[key] = result
+    if found.key is not None:
+        _known[found.key] = result
         if len(_known) > KNOWN_KEPT:
             _known.pop(next(iter(_known)))
     return result
+
+
+class Call:
+    """One call of a layer or an op, as a pure function.
+
+    Attributes:
+        variables: The layer's variables; none for an op, None for a layer that is not built.
+        arrays: The arguments that are arrays: those of the type ``kind``.
+        key: A value equal for calls that compute the same; None if that cannot be told.
+    """
+
+    def __init__(
+        self, own: Any, args: Any, kwargs: Any, kind: Any, training: bool | None = False
+    ) -> None:
+        self.own, self.training = own, training
+        self._leaves, self._treedef = nest.flatten_with((args, kwargs))
+        self._places = [place for place, x in enumerate(self._leaves) if isinstance(x, kind)]
+        self.arrays = [self._leaves[place] for place in self._places]
+        found = structure(own) if is_layer(own) else None
+        self.variables = [] if found is None else found.variables if found.built else None
+        what = found.key if found and found.ours else getattr(own, "function", None)
+        specs = tuple((x.shape, str(x.dtype)) if isinstance(x, kind) else (type(x), x)
+                      for x in self._leaves)  # fmt: skip
+        key = (what, self._treedef, specs, training)
+        try:
+            self.key = None if what is None or hash(key) is None else key
+        except TypeError:  # an argument that cannot be compared
+            self.key = None
+
+    def pure(self, values: Any, arrays: Any) -> list[Any]:
+        """The outputs, flat, for arrays in the place of the variables and of the arguments."""
+        filled = list(self._leaves)
+        for place, array in zip(self._places, arrays, strict=True):
+            filled[place] = array
+        args, kwargs = nest.unflatten(self._treedef, filled)
+        if not is_layer(self.own):
+            outputs = self.own.call(*args, **kwargs)
+        else:
+            pairs = list(zip(self.variables or (), values, strict=True))
+            with binding.bind(pairs, training=self.training):
+                outputs = read_all(calling.run(self.own, tuple(args), kwargs))
+        return [x for x in nest.flatten(outputs) if hasattr(x, "shape")]
 
 
 # --- counting primitives ------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def _panel(name: str, curves: Mapping[str, Curve], style: Theme) -> list[str]:
     found = {kind: curve for kind, curve in kinds.items() if curve}
     points = [point for curve in found.values() for point in curve if math.isfinite(point[1])]
     axes = Axes(span([x for x, _ in points], 0.5), span([y for _, y in points]), style)
-    parts, end = axes.frame(name, whole=True), axes.right
+    parts, end = axes.frame(name, whole="x"), axes.right
     for kind, curve in reversed(list(found.items())):
         colour = mix(COLOURS[kind], style.ink, style.outline)
         every = math.ceil(len(curve) / POINTS)

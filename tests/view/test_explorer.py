@@ -14,9 +14,8 @@ from view.pictures import random_graph
 import lamina as keras
 from lamina import cli
 from lamina.core.errors import ArgumentError, FileError, UnknownNameError
-from lamina.view.explorer import explore
+from lamina.view.explorer import explore, page
 from lamina.view.explorer.facts import BINS, statistics
-from lamina.view.explorer.page import page
 from lamina.view.explorer.stored import stored_graph
 from lamina.view.model_graph import Box, Edge, ModelGraph
 

@@ -1,4 +1,4 @@
-"""The explorer: a model as one HTML file to look around in. `page.py` makes it."""
+"""The explorer: a model as one HTML file to look around in. `pages.py` makes it."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from lamina.core.errors import ArgumentError
 from lamina.view.files import write_atomically
 
-__all__ = ["explore"]
+__all__ = ["explore", "page"]
 
 
 def explore(
@@ -41,6 +41,11 @@ def explore(
     if Path(path).suffix.lower() not in (".html", ".htm"):
         met, fix = f"path={str(path)!r}", "end it with .html"
         raise ArgumentError("The explorer is an HTML page.", met=met, fix=fix)
-    from lamina.view.explorer.page import page  # not while `lamina.view` is imported: it draws
-
     return write_atomically(path, page(model, theme, note).encode(errors="replace"))
+
+
+def page(model: Any, theme: str | None = None, note: str = "") -> str:
+    """The page of `explore` as text."""
+    from lamina.view.explorer.pages import html  # draws, and `lamina.view` does not wait for that
+
+    return html(model, theme, note)

@@ -33,8 +33,8 @@ SIGN = 20.0
 """Width of the sign that opens and folds."""
 
 
-def page(model: Any, theme: str | None = None, note: str = "") -> str:
-    """The page of `lamina.view.explore` as text. The model may be a `ModelGraph`."""
+def html(model: Any, theme: str | None, note: str) -> str:
+    """The page, with everything in it. The model may be a `ModelGraph`."""
     if theme not in (None, *THEMES):
         raise unknown("theme", theme, THEMES)
     data = content(model) | {"theme": theme, "note": note}
