@@ -189,6 +189,8 @@ def test_inspect_says_what_is_wrong_with_a_file(tmp_path, capsys):
     {}, {"class_name": "Functional"}, {"class_name": "F", "config": {"layers": 3}},
     {"class_name": "F", "config": {"layers": [
         {"class_name": "A", "config": {"name": "a"}, "inbound_nodes": [["b", 0, 0, {}]]}]}},
+    {"class_name": "F", "config": {"layers": [{"class_name": "A", "config": {"name": "a"}}] * 2}},
+    {"class_name": "F", "config": {"layers": [3]}}, {"class_name": "F", "config": []},
 ])  # fmt: skip
 def test_what_is_no_config_of_a_model_is_refused(config):
     with pytest.raises(FileError, match="not that of a model"):

@@ -32,7 +32,7 @@ def stored_graph(config: Config, name: str) -> ModelGraph:
         graph = ModelGraph(str(config["config"].get("name", name)))
         _part(graph, config, None, "", 0)
         return graph.check()
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise FileError(f"'{name}': its config is not that of a model.", met=str(error)) from error
 
 
@@ -63,10 +63,8 @@ def _part(
         for node in layer.get("inbound_nodes", ()):
             for index, (source, tensor, spec) in enumerate(_sources(node)):
                 outputs, label = inside[source][1], spec_text(spec) if spec else ""
-                start, end = (
-                    outputs[min(tensor, len(outputs) - 1)],
-                    inputs[min(index, len(inputs) - 1)],
-                )
+                start = outputs[min(tensor, len(outputs) - 1)]
+                end = inputs[min(index, len(inputs) - 1)]
                 graph.edges.append(Edge(start, end, label, tensor, spec))
     return [
         [box for name, _, _ in _sources(config.get(key, [])) for box in inside[name][side]]
@@ -80,32 +78,24 @@ def _name(stored: Config) -> str:
 
 def _text(value: Any) -> str:
     """A value in a config in one line; of an object its class and what it was given."""
-    if isinstance(value, dict) and "class_name" in value:
-        given = value.get("config")
-        given = (
-            {k: v for k, v in given.items() if v is not None} if isinstance(given, dict) else given
-        )
-        return " ".join([str(value["class_name"]), *([_text(given)] if given else [])])
-    text = value if isinstance(value, str) else json.dumps(value)
+    match value:
+        case str(text) | {"class_name": "function", "config": str(text)}:
+            pass
+        case {"class_name": str(text), "config": dict(given)}:
+            given = {key: each for key, each in given.items() if each is not None}
+            text = f"{text} {json.dumps(given)}" if given else text
+        case _:
+            text = json.dumps(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _sources(value: Any, depth: int = 0) -> Iterator[tuple[str, int, Spec | None]]:
     """``(layer, tensor, shape and dtype)`` of what is given in a call, in Keras's 3 or 2 form."""
-    if isinstance(value, dict):
-        inner = value.get("config")
-        if isinstance(inner, dict) and "keras_history" in inner:
-            name, _, tensor = inner["keras_history"]
-            yield name, int(tensor), Spec(tuple(inner["shape"]), str(inner["dtype"]))
-            return
-        value = list(value.values())
-    if (
-        isinstance(value, list)
-        and len(value) > 2
-        and type(value[0]) is str
-        and type(value[2]) is int
-    ):
-        yield value[0], value[2], None
-    elif isinstance(value, list) and depth < DEEPEST:
-        for each in value:
-            yield from _sources(each, depth + 1)
+    match value:
+        case {"config": {"keras_history": [str(name), _, int(tensor)], "shape": list(shape)}}:
+            yield name, tensor, Spec(tuple(shape), str(value["config"].get("dtype")))
+        case [str(name), int(), int(tensor), *_]:
+            yield name, tensor, None
+        case dict() | list() if depth < DEEPEST:
+            for each in value.values() if isinstance(value, dict) else value:
+                yield from _sources(each, depth + 1)
