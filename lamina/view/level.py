@@ -26,8 +26,8 @@ from lamina.view.routing import (
 )
 from lamina.view.simplex import Link
 
-LONGEST = 100_000
-"""How many ranks the lines of nets may pass in all: what takes some ten seconds to order."""
+LONGEST = 200_000
+"""How many ranks the lines of nets may pass in all: what takes some twenty seconds."""
 ENTRY, EXIT = "\0in", "\0out"
 """The ends of a wire that comes into this level from outside, or leaves it."""
 

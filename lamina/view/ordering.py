@@ -129,19 +129,20 @@ def _median(neighbours: Sequence[Near], position: Sequence[int]) -> float:
 def _transpose(
     layers: list[list[int]], up: Neighbours, down: Neighbours, position: list[int], rounds: int
 ) -> None:
-    """Swap neighbours in a rank as long as that removes crossings."""
+    """Swap neighbours in a rank as long as that removes crossings, in ranks near to a swap."""
+    ranks = set(range(len(layers)))
     for _ in range(rounds):
-        improved = False
-        for layer in layers:
+        near: set[int] = set()
+        for rank in sorted(ranks):
+            layer = layers[rank]
             for index in range(len(layer) - 1):
                 left, right = layer[index], layer[index + 1]
-                gains = (_pair(side[left], side[right], position) for side in (up, down))
-                if sum(gains) > 0:
+                saved = _pair(up[left], up[right], position)
+                if saved + _pair(down[left], down[right], position) > 0:
                     layer[index], layer[index + 1] = right, left
                     position[left], position[right] = index + 1, index
-                    improved = True
-        if not improved:
-            break
+                    near |= {rank - 1, rank, rank + 1}
+        ranks = near & set(range(len(layers)))
 
 
 def _pair(left: Sequence[Near], right: Sequence[Near], position: Sequence[int]) -> int:

@@ -133,9 +133,9 @@ def test_what_is_too_large_is_refused_at_once():
     boxes = [Box(str(index), "Dense") for index in range(50_000)]
     with pytest.raises(GraphError, match=r"50,000 boxes(?s:.*)folded"):
         laid_out(ModelGraph("large", boxes))
-    dense = [Edge(str(a), str(b)) for b in range(200) for a in range(b)]
-    with pytest.raises(GraphError, match="19,900 edges that pass 1,333,300 ranks"):
-        laid_out(ModelGraph("dense", boxes[:200], dense))
+    dense = [Edge(str(a), str(b)) for b in range(300) for a in range(b)]
+    with pytest.raises(GraphError, match="44,850 edges that pass 4,499,950 ranks"):
+        laid_out(ModelGraph("dense", boxes[:300], dense))
 
 
 def test_ranks():
