@@ -14,8 +14,9 @@ from lamina.core.errors import ArgumentError, DTypeError, describe_value, neares
 from lamina.core.tracking import is_layer, unique
 from lamina.core.variable import Variable
 from lamina.view.cost import Cost, Costs, cost, input_specs, size_of, step_costs
+from lamina.view.facts import count_text
 from lamina.view.flow import class_label, flow_of, is_model, shapes_text
-from lamina.view.table import Table, bar, bytes_text, count_text
+from lamina.view.table import Table, bar, bytes_text
 
 
 @dataclass(frozen=True)

@@ -232,18 +232,6 @@ def bytes_text(size: float) -> str:
     return f"{size / 1024**power:.2f} {('B', 'KB', 'MB', 'GB', 'TB', 'PB')[power]}"
 
 
-def count_text(number: float) -> str:
-    """A count in units of 1000, exact below ten thousand.
-
-    >>> count_text(3857973248), count_text(891)
-    ('3.858 G', '891')
-    """
-    if number < 10_000:
-        return f"{number:,.0f}"
-    power = min(int(math.log10(number * 1.00005)) // 3, 6)
-    return f"{number / 1000**power:#.4g} {' kMGTPE'[power]}"
-
-
 def bar(share: float, width: int = 5) -> str:
     """A share between 0 and 1 as a bar in eighths of a character, and in percent.
 
