@@ -132,6 +132,8 @@ def test_bad_arguments_write_nothing(tmp_path):
         explore(nested(), tmp_path / "none" / "model.html")
     with pytest.raises(UnknownNameError, match="dark"):
         explore(nested(), tmp_path / "model.html", theme="drak")
+    with pytest.raises(ArgumentError, match="50,000 boxes"):
+        explore(ModelGraph("m", [Box(str(n), "A") for n in range(50_000)]), tmp_path / "m.html")
     assert list(tmp_path.iterdir()) == []
 
 

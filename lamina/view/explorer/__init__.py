@@ -31,6 +31,7 @@ def explore(
         The path.
 
     Raises:
+        ArgumentError: for another ending, or more boxes than a page can hold.
         FileError: when the file cannot be written.
 
     >>> import tempfile, lamina as keras

@@ -511,7 +511,7 @@ function next(by) {
 
 const ARROWS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 const COMMANDS = {
-  "/": () => find.focus(), Escape: () => choose(null), "+": () => zoom(1.25), "=": () => zoom(1.25),
+  "/": () => find.focus(), Escape: () => (chosen === null ? canvas.blur() : choose(null)), "+": () => zoom(1.25), "=": () => zoom(1.25),
   "-": () => zoom(0.8), f: () => fit(), t: () => turn(),
 };
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, get_args
 
-from lamina.core.errors import unknown
+from lamina.core.errors import ArgumentError, unknown
 from lamina.view import fonts, svg
 from lamina.view.describe import describe
 from lamina.view.explorer.facts import told
@@ -26,6 +26,7 @@ from lamina.view.flow import class_label
 from lamina.view.fold import _range, repeats
 from lamina.view.layout import Layout
 from lamina.view.model_graph import Box, Group, Kind, ModelGraph
+from lamina.view.plot import MOST_BOXES
 from lamina.view.style import THEMES
 
 FOLDER = Path(__file__).parent
@@ -56,6 +57,9 @@ def content(model: Any) -> dict[str, Any]:
     graph = model
     if not isinstance(model, ModelGraph):
         graph = blocked(describe(model, "full", expand_nested=True))
+    if len(graph.boxes) > MOST_BOXES:
+        what = f"The page of '{graph.name}' would have {len(graph.boxes):,} boxes."
+        raise ArgumentError(what, rule=f"at most {MOST_BOXES:,}", fix="explore one of its layers")
     boxes = [
         replace(x, rows=[row for row in x.rows if row[0] in ("parameters", "")])
         for x in graph.boxes
