@@ -111,6 +111,11 @@ def test_unbuilt_and_empty_things_have_a_page():
         assert content(page(thing))["name"] == thing.name
 
 
+def test_a_graph_is_shown_with_its_own_rows():
+    graph = ModelGraph("m", [Box("a", "A", rows=(("key", "value"),))])
+    assert content(page(graph))["boxes"][0]["rows"] == [["key", "value"]]
+
+
 def test_repeated_blocks_can_be_folded():
     x = y = keras.Input((8,))
     for index in range(5):

@@ -54,27 +54,21 @@ def html(model: Any, theme: str | None, note: str) -> str:
 
 def content(model: Any) -> dict[str, Any]:
     """What the page shows: the graph, the layout of each level, the facts."""
-    graph = model
+    graph, whole = model, {}
     if not isinstance(model, ModelGraph):
-        graph = blocked(describe(model, "full", expand_nested=True))
+        graph = blocked(_plain(describe(model, "full", expand_nested=True)))
+        whole = {"label": class_label(model), **told(facts_of(model, []), inside=True)}
     if len(graph.boxes) > MOST_BOXES:
         what = f"The page of '{graph.name}' would have {len(graph.boxes):,} boxes."
         raise ArgumentError(what, rule=f"at most {MOST_BOXES:,}", fix="explore one of its layers")
-    boxes = [
-        replace(x, rows=[row for row in x.rows if row[0] in ("parameters", "")])
-        for x in graph.boxes
-    ]
     heads = [_head(group) for group in graph.groups]
-    sizes = {box.id: svg.measure(box) for box in [*boxes, *heads]}
+    sizes = {box.id: svg.measure(box) for box in [*graph.boxes, *heads]}
     folded = {x.id: (sizes[x.id][0] + SIGN, sizes.pop(x.id)[1]) for x in heads}
     texts = {(edge.source, edge.tensor): edge.label for edge in graph.edges if edge.label}
     labels = {key: svg._chip(text) for key, text in texts.items()}
     levels = Levels(graph.check(), labels, {}, Layout("TB"), folded=folded)
     levels.run(sizes)
     plain = levels.plain(texts)
-    whole: dict[str, Any] = {}
-    if not isinstance(model, ModelGraph):
-        whole = {"label": class_label(model), **told(facts_of(model, []), inside=True)}
     titles = [svg.text_width(group.name, svg.GROUP, bold=True) + SIGN for group in graph.groups]
     edges = [
         {"source": edge.source, "target": edge.target, "way": way,
@@ -84,7 +78,7 @@ def content(model: Any) -> dict[str, Any]:
     return {
         "name": graph.name, "label": whole.get("label", ""), "edges": edges,
         **{key: whole.get(key) for key in ("params", "trainable", "bytes")},
-        "boxes": [_thing(box, box.group) for box in boxes],
+        "boxes": [_thing(box, box.group) for box in graph.boxes],
         "groups": [
             {"title": title, **_thing(box, group.parent, inside=True)}
             for title, box, group in zip(titles, heads, graph.groups, strict=True)
@@ -92,6 +86,13 @@ def content(model: Any) -> dict[str, Any]:
         "levels": plain["levels"],
         "gaps": GAPS | {"head": svg.HEAD_HEIGHT, "row": svg.ROW_HEIGHT},
     }  # fmt: skip
+
+
+def _plain(graph: ModelGraph) -> ModelGraph:
+    """The graph with parameters in its boxes, and the rest left to the panel."""
+    shown = ("parameters", "")
+    boxes = [replace(x, rows=tuple(r for r in x.rows if r[0] in shown)) for x in graph.boxes]
+    return replace(graph, boxes=boxes)
 
 
 def _head(group: Group) -> Box:
