@@ -21,8 +21,8 @@ Lists = Sequence[Sequence[int]]
 GRID = 64.0
 """Coordinates are multiples of 1 / GRID, so that sums of them are exact."""
 SKIP, END, LINE, CHAIN, TRUNK = 0.25, 1, 2, 3, 4
-"""What a pixel across costs: where an edge beside a trunk begins or ends, one that leaves it as a
-branch and one that returns to it or the reverse, anywhere, where nothing branches, on a trunk."""
+"""What a pixel across costs: at the ends of an edge from trunk to trunk, at an end of another long
+edge beside a trunk, anywhere, in a chain or the middle of a long edge, on a trunk."""
 
 
 def place(layers: Lists, bends: Sequence[Bend], hidden: Sequence[bool], gap: Gap) -> list[float]:
