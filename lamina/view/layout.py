@@ -2,8 +2,8 @@
 
 A group is laid out on its own and then stands in its parent as one large item with ports, so
 groups never overlap what is not theirs. Each level is solved by `level.py`: ranks (`ranking.py`),
-order in a rank (`ordering.py`), coordinates (`placing.py`). All that is done from top to bottom;
-here the result is put together and turned to the direction asked for.
+order in a rank (`ordering.py`), coordinates (`placing.py`), lines (`routing.py`). All that is done
+from top to bottom; here the result is put together and turned to the direction asked for.
 """
 
 from collections import Counter, defaultdict

@@ -2,7 +2,7 @@
 
 ``x`` runs across the ranks and ``y`` along them. A wire between ranks that are not neighbours goes
 through hidden nodes; wires of one net share theirs, so a value used in many places is one line
-that branches. Wires bend in the gaps between ranks only.
+that branches. How wires run is found in `routing.py`.
 """
 
 from collections import defaultdict
@@ -131,16 +131,14 @@ class _Solver:
         ]
         entries, exits = (set(self.ports[side].values()) for side in (ENTRY, EXIT))
         self.ranks = assign(len(self.nodes), links, entries, exits)
-        reach: dict[Hashable, int] = defaultdict(int)
-        passed = 0
-        for wire, (start, end) in zip(self.wires, ends, strict=True):
-            span = self.ranks[end] - self.ranks[start]
-            reach[wire.net] = max(reach[wire.net], span)
-            passed += span
-        if max(sum(reach.values()), passed // 10) > LONGEST:
+        spans = [self.ranks[end] - self.ranks[start] for start, end in ends]
+        reach: dict[Hashable, int] = {}
+        for wire, span in zip(self.wires, spans, strict=True):
+            reach[wire.net] = max(reach.get(wire.net, 0), span)
+        if max(sum(reach.values()), sum(spans) // 10) > LONGEST:
             raise GraphError(
                 "The edges are too many and too long for one drawing.",
-                met=f"{len(self.wires):,} edges that pass {passed:,} ranks in all",
+                met=f"{len(self.wires):,} edges that pass {sum(spans):,} ranks in all",
                 rule=f"{LONGEST:,} can be kept apart, ten times that where edges share their way",
                 fix="leave nested models and repeated blocks folded, or draw a part of the model",
             )

@@ -16,17 +16,16 @@ Bend = tuple[int, int, float]
 """The upper and the lower node of a line, which is straight if the lower is so far beside."""
 
 Line = tuple[int, int]
+Lists = Sequence[Sequence[int]]
 
 GRID = 64.0
 """Coordinates are multiples of 1 / GRID, so that sums of them are exact."""
 SKIP, END, LINE, CHAIN, TRUNK = 0.25, 1, 2, 3, 4
-"""What a pixel across costs: where an edge beside a trunk begins or ends, one that leaves it as a
-branch and one that returns to it or the reverse, anywhere, where nothing branches, on a trunk."""
+"""What a pixel across costs: at the ends of an edge from trunk to trunk, at an end of another long
+edge beside a trunk, anywhere, in a chain or the middle of a long edge, on a trunk."""
 
 
-def place(
-    layers: Sequence[Sequence[int]], bends: Sequence[Bend], hidden: Sequence[bool], gap: Gap
-) -> list[float]:
+def place(layers: Lists, bends: Sequence[Bend], hidden: Sequence[bool], gap: Gap) -> list[float]:
     """A coordinate for every node, ordered as in ``layers``.
 
     ``hidden`` marks the nodes that only carry a long edge. ``gap(a, b)`` is the least distance
@@ -69,9 +68,7 @@ def _settle(search: Search, bends: Sequence[Bend], first: int) -> None:
                 search.at[node] += round(way * GRID / 2) / GRID
 
 
-def _weights(
-    layers: Sequence[Sequence[int]], bends: Sequence[Bend], hidden: Sequence[bool]
-) -> list[float]:
+def _weights(layers: Lists, bends: Sequence[Bend], hidden: Sequence[bool]) -> list[float]:
     """Of a trunk and a connection that skips a part of it, the trunk goes straight on."""
     up: list[list[int]] = [[] for _ in hidden]
     down: list[list[int]] = [[] for _ in hidden]
@@ -114,7 +111,7 @@ def _weights(
     return weights
 
 
-def _last(line: Line, down: Sequence[Sequence[int]], hidden: Sequence[bool]) -> Line:
+def _last(line: Line, down: Lists, hidden: Sequence[bool]) -> Line:
     """The last piece of the long edge that begins with ``line``, or itself where it branches."""
     upper, lower = line
     while hidden[lower]:
@@ -124,12 +121,7 @@ def _last(line: Line, down: Sequence[Sequence[int]], hidden: Sequence[bool]) -> 
     return upper, lower
 
 
-def _is_skip(
-    node: int,
-    up: Sequence[Sequence[int]],
-    down: Sequence[Sequence[int]],
-    hidden: Sequence[bool],
-) -> bool:
+def _is_skip(node: int, up: Lists, down: Lists, hidden: Sequence[bool]) -> bool:
     """Whether the branch that begins here has a long edge in it and ends where two lines meet."""
     long = hidden[node]
     while len(down[node]) == 1 and len(up[node]) == 1:

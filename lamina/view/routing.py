@@ -81,11 +81,7 @@ class Router:
     def __post_init__(self) -> None:
         self.rank = {node: rank for rank, layer in enumerate(self.layers) for node in layer}
         self.place = {node: index for layer in self.layers for index, node in enumerate(layer)}
-        self._spread()
-        self.lines = {
-            segment: list(zip(self.leaving[segment], self.entering[segment], strict=True))
-            for segment in self.leaving
-        }
+        self.lines = self._spread()
         self.bands = self._bands()
         self.ys = [self._middle(node) for node in range(len(self.items))]
         self.eased: dict[Segment, tuple[float, float]] = {}
@@ -96,12 +92,10 @@ class Router:
 
         The ends are in the middle of the ranks.
         """
-        start, end = 0.0, 0.0
-        found = []
+        found, end = [], 0.0
         for upper, lower in pairwise(chain):
             segment = Segment(upper, lower, net)
-            lines = self.lines[segment]
-            start, end = lines[min(repeat, len(lines) - 1)]
+            start, end = self.lines[segment][min(repeat, len(self.lines[segment]) - 1)]
             if not found:
                 found.append(Point(start, self.ys[upper]))
             if abs(end - start) > STRAIGHT:
@@ -121,34 +115,34 @@ class Router:
         item = self.items[node]
         return node < self.visible and item.height > 0 and not (item.enter or item.leave)
 
-    def _spread(self) -> None:
+    def _spread(self) -> dict[Segment, list[tuple[float, float]]]:
         """Where each segment leaves its upper and meets its lower node: as straight as can be."""
-        self.leaving: dict[Segment, list[float]] = defaultdict(list)
-        self.entering: dict[Segment, list[float]] = defaultdict(list)
-        leaving: dict[int, list[Segment]] = defaultdict(list)
-        entering: dict[int, list[Segment]] = defaultdict(list)
-        for segment in self.segments:
-            leaving[segment.upper].append(segment)
-            entering[segment.lower].append(segment)
-        self.sources = set(leaving) - set(entering)
-        self.sinks = set(entering) - set(leaving)
+        lines = [(0.0, 0.0)] * len(self.segments)
+        leaving: dict[int, list[int]] = defaultdict(list)
+        entering: dict[int, list[int]] = defaultdict(list)
+        for index, (upper, lower, net) in enumerate(self.segments):
+            leaving[upper].append(index)
+            entering[lower].append(index)
+            lines[index] = (0.0, self.xs[lower] + self.items[lower].port(net, "enter"))
         for node, found in leaving.items():
-            wanted = [self.xs[s.lower] + self.items[s.lower].port(s.net, "enter") for s in found]
-            for segment, spot in zip(found, self._spots(node, "leave", found, wanted), strict=True):
-                self.leaving[segment].append(spot)
+            spots = self._spots(node, "leave", found, [lines[index][1] for index in found])
+            for index, spot in zip(found, spots, strict=True):
+                lines[index] = (spot, spot)
         for node, found in entering.items():
-            coming = {segment: iter(self.leaving[segment]) for segment in found}
-            wanted = [next(coming[segment]) for segment in found]
-            for segment, spot in zip(found, self._spots(node, "enter", found, wanted), strict=True):
-                self.entering[segment].append(spot)
+            spots = self._spots(node, "enter", found, [lines[index][0] for index in found])
+            for index, spot in zip(found, spots, strict=True):
+                lines[index] = (lines[index][0], spot)
+        self.sources, self.sinks = leaving.keys() - entering, entering.keys() - leaving
+        together: dict[Segment, list[tuple[float, float]]] = defaultdict(list)
+        for segment, line in zip(self.segments, lines, strict=True):
+            together[segment].append(line)
+        return together
 
-    def _spots(
-        self, node: int, side: str, found: list[Segment], wanted: list[float]
-    ) -> list[float]:
+    def _spots(self, node: int, side: str, found: list[int], wanted: list[float]) -> list[float]:
         """Places side by side on a box for lines from or to ``wanted``; a group has ports."""
         item, x = self.items[node], self.xs[node]
         if not self._is_box(node):
-            return [x + item.port(segment.net, side) for segment in found]
+            return [x + item.port(self.segments[index].net, side) for index in found]
         half = min(item.left, item.right)
         reach = max(half * REACH, half - CORNER)
         apart = min(13.0, 2 * reach / max(2, len(wanted) - 1))
@@ -189,10 +183,8 @@ class Router:
         """The place along: in a rank with a group, as near as can be to what it is joined to."""
         top, bottom = self.bands[self.rank[node]]
         half = self.items[node].height / 2
-        if bottom - top > TALL and node in self.sources:
-            return bottom - half
-        if bottom - top > TALL and node in self.sinks:
-            return top + half
+        if bottom - top > TALL and (node in self.sources or node in self.sinks):
+            return bottom - half if node in self.sources else top + half
         return (top + bottom) / 2
 
     def _ease(self) -> None:
@@ -231,9 +223,8 @@ class Router:
     def _free(self, node: int, above: bool) -> float:
         """How much of a rank's band a line has to itself on its way to or from a node."""
         top, bottom = self.bands[self.rank[node]]
-        item = self.items[node]
-        if node < self.visible or item.height:
-            half = item.height / 2
+        half = self.items[node].height / 2
+        if node < self.visible or half:
             return self.ys[node] - half - top if above else bottom - self.ys[node] - half
         return (bottom - top) / (2 if self.bent[node, above] else 1)
 
