@@ -61,8 +61,8 @@ def _folded_once(graph: ModelGraph) -> ModelGraph:
     times: dict[str, int] = {}
     ends: dict[str, str] = {}
     blocks: list[Group] = []
-    index = _Index(graph)
-    runs = repeats(graph)
+    finder = _Finder(graph.check())
+    runs, index = finder.run(), finder.index
     if not runs:
         return graph
     for run in runs:
@@ -75,7 +75,7 @@ def _folded_once(graph: ModelGraph) -> ModelGraph:
         if len(first) == 1 and first[0] in index.groups:
             times[first[0]] = len(run.copies)
             continue
-        identity, common = f"{first[0]}\0block", _common([renamed[item] for item in first])
+        identity, common = f"{first[0]}~block", _common([renamed[item] for item in first])
         for item in first:
             moved[item], renamed[item] = identity, renamed[item].removeprefix(common)
         title = f"{common.rstrip('_/. -')} × {len(run.copies)}".strip()
@@ -203,8 +203,7 @@ class _Finder:
         read: dict[str, dict[str, None]] = {item: {} for item in members}
         for a, b, _ in flows:
             read[b[0]][a[0]] = None
-        order = _ordered(members, read)
-        self.orders[group] = order
+        order = self.orders[group] = self.index.members[group] = _ordered(members, read)
         self.places |= {item: place for place, item in enumerate(order)}
         self.refs[group] = [[] for _ in order]
         for a, b, tensor in flows:

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from catalogue import LAYERS
 from gallery import MODELS
 from PIL import Image
 from view.pictures import faults, random_graph
@@ -30,6 +31,7 @@ from lamina.core.errors import (
 )
 from lamina.view.describe import describe
 from lamina.view.dot import Dot
+from lamina.view.facts import LONGEST, config_of, facts_of
 from lamina.view.fold import folded, repeats
 from lamina.view.model_graph import Box, Edge, ModelGraph
 from lamina.view.plot import _drawable
@@ -306,8 +308,8 @@ def test_formats(tmp_path, suffix):
     path = tmp_path / f"model.{suffix}"
     keras.utils.plot_model(lecture(), str(path), show_shapes=True)
     start = {
-        "png": b"\x89PNG", "svg": b"<svg", "dot": b"digraph", "pdf": b"%PDF", "html": b"<!doctype html>",
-        "mmd": b"flowchart TB",
+        "png": b"\x89PNG", "svg": b"<svg", "dot": b"digraph", "pdf": b"%PDF",
+        "mmd": b"flowchart TB", "html": b"<!doctype html>",
     }[suffix.lower()]  # fmt: skip
     assert path.read_bytes().startswith(start)
     assert list(tmp_path.iterdir()) == [path]
@@ -527,6 +529,22 @@ def test_what_differs_or_is_read_from_outside_is_not_folded(model, expected):
     assert sorted(len(run.copies) for run in repeats(graph)) == expected
 
 
+def test_copies_are_matched_by_what_they_compute_not_by_when_they_were_made():
+    def block(number):
+        x = keras.Input((8,))
+        parts = {}
+        for name in ("left", "right") if number % 2 else ("right", "left"):
+            act = "relu" if name == "left" else "tanh"
+            parts[name] = layers.Dense(4, activation=act, name=f"{name}{number}")(x)
+        y = layers.Concatenate()([parts["left"], parts["right"]])
+        return keras.Model(x, y, name=f"block{number}")
+
+    model = keras.Sequential([keras.Input((8,)), *map(block, range(5))])
+    small = folded(describe(model, "names", expand_nested=True))
+    assert [group.times for group in small.groups] == [5]
+    assert {box.name for box in small.boxes} >= {"left0–4", "right0–4"}
+
+
 def test_random_graphs_fold_into_graphs_that_hang_together():
     for seed in range(40):
         graph = random_graph(seed, cyclic=seed % 2 == 0)
@@ -593,3 +611,11 @@ def test_inputs_and_outputs_have_the_names_of_their_nest():
     model({"left": np.ones((2, 3), np.float32), "right": np.ones((2, 4), np.float32)})
     inputs = [box.name for box in describe(model, "names").boxes if box.kind == "input"]
     assert inputs == ["left", "right"]
+
+
+def test_every_layer_has_facts():
+    for row in LAYERS:
+        facts = facts_of(row.make(), [])
+        assert all(0 < len(value) <= LONGEST for _, value in facts.config), row.name
+        assert hash(facts.key) == hash(facts_of(row.make(), []).key), row.name
+    assert config_of(layers.Bidirectional(layers.LSTM(3)))[0] == ("layer", "LSTM")
