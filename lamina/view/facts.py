@@ -19,7 +19,7 @@ from lamina.view.model_graph import Facts, Spec
 
 LONGEST = 36
 """Characters of a value in a box; a longer one ends with an ellipsis."""
-SHOWN_ELSEWHERE = {"name", "dtype", "trainable", "activation", "layers", "layer", "cell"}
+SHOWN_ELSEWHERE = {"name", "dtype", "trainable", "activation"}
 
 
 def facts_of(step: Any, nodes: list[Node], cost: Cost | None = None, full: bool = True) -> Facts:
@@ -95,7 +95,9 @@ def config_of(step: Operation, nodes: Iterable[Node] = ()) -> tuple[tuple[str, s
             continue
         elif default is None and step._given[name] is None:
             continue  # the layer itself chose it
-        elif not _has_layer(value):
+        elif is_layer(value):
+            rows.append((name, type(value).__name__))
+        elif not isinstance(value, (list, tuple)) or not any(map(is_layer, value)):
             rows.append((name, value_text(value)))
     if initializers:
         rows.append(("initializers", _shortened(", ".join(dict.fromkeys(initializers)))))
@@ -108,11 +110,6 @@ def _equal(value: Any, default: Any) -> bool:
     shown = value_text(value)
     repeated = len(value) if isinstance(value, (list, tuple)) else 1
     return shown in (value_text(default), value_text((default,) * repeated))
-
-
-def _has_layer(value: Any) -> bool:
-    parts = value if isinstance(value, (list, tuple)) else [value]
-    return any(is_layer(each) for each in parts)
 
 
 def value_text(value: Any) -> str:

@@ -75,7 +75,7 @@ def _folded_once(graph: ModelGraph) -> ModelGraph:
         if len(first) == 1 and first[0] in index.groups:
             times[first[0]] = len(run.copies)
             continue
-        identity, common = f"{first[0]}\0block", _common([renamed[item] for item in first])
+        identity, common = f"{first[0]}~block", _common([renamed[item] for item in first])
         for item in first:
             moved[item], renamed[item] = identity, renamed[item].removeprefix(common)
         title = f"{common.rstrip('_/. -')} × {len(run.copies)}".strip()

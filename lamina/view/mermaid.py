@@ -46,4 +46,4 @@ def _node(box: Box) -> str:
 
 def _escaped(text: str) -> str:
     """Text with the characters that Mermaid or HTML would read as its own written as numbers."""
-    return re.sub(r'["#&<>`\\\[\](){}|*_~]', lambda found: f"#{ord(found[0])};", text)
+    return re.sub(r'["#&<>`]', lambda found: f"#{ord(found[0])};", text)

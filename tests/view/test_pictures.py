@@ -280,4 +280,4 @@ def test_mermaid():
     assert sum(":::op" in line for line in lines) == 10
     assert sum(line.startswith("subgraph") for line in lines) == lines.count("end") == 2
     assert sum("-->" in line for line in lines) == 11
-    assert "im#34;a#91;g#93;e" in text and text.count('"') % 2 == 0
+    assert "im#34;a[g]e" in text and text.count('"') % 2 == 0

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from catalogue import LAYERS
 from gallery import MODELS
 from PIL import Image
 from view.pictures import faults, random_graph
@@ -30,6 +31,7 @@ from lamina.core.errors import (
 )
 from lamina.view.describe import describe
 from lamina.view.dot import Dot
+from lamina.view.facts import LONGEST, config_of, facts_of
 from lamina.view.fold import folded, repeats
 from lamina.view.model_graph import Box, Edge, ModelGraph
 from lamina.view.plot import _drawable
@@ -306,8 +308,8 @@ def test_formats(tmp_path, suffix):
     path = tmp_path / f"model.{suffix}"
     keras.utils.plot_model(lecture(), str(path), show_shapes=True)
     start = {
-        "png": b"\x89PNG", "svg": b"<svg", "dot": b"digraph", "pdf": b"%PDF", "html": b"<!doctype html>",
-        "mmd": b"flowchart TB",
+        "png": b"\x89PNG", "svg": b"<svg", "dot": b"digraph", "pdf": b"%PDF", "mmd": b"flowchart TB",
+        "html": b"<!doctype html>",
     }[suffix.lower()]  # fmt: skip
     assert path.read_bytes().startswith(start)
     assert list(tmp_path.iterdir()) == [path]
@@ -593,3 +595,11 @@ def test_inputs_and_outputs_have_the_names_of_their_nest():
     model({"left": np.ones((2, 3), np.float32), "right": np.ones((2, 4), np.float32)})
     inputs = [box.name for box in describe(model, "names").boxes if box.kind == "input"]
     assert inputs == ["left", "right"]
+
+
+def test_every_layer_has_facts():
+    for row in LAYERS:
+        facts = facts_of(row.make(), [])
+        assert all(0 < len(value) <= LONGEST for _, value in facts.config), row.name
+        assert hash(facts.key) == hash(facts_of(row.make(), []).key), row.name
+    assert config_of(layers.Bidirectional(layers.LSTM(3)))[0] == ("layer", "LSTM")
