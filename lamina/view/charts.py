@@ -88,13 +88,9 @@ def weights(layer: Any, theme: str = "light") -> Panels:
 
 
 def activations(
-    model: Any,
-    x: Any,
-    layers: Iterable[Any] | None = None,
-    sample: int = 0,
-    channels: int = 64,
+    model: Any, x: Any, layers: Iterable[Any] | None = None, sample: int = 0, channels: int = 64,
     theme: str = "light",
-) -> Panels:
+) -> Panels:  # fmt: skip
     """What layers give for an input: a grid of maps, one for each channel.
 
     Blue is above 0 and orange below; each grid has a scale of its own, which its title says. What

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.errors import ArgumentError, DTypeError, ShapeError, describe_value
+from lamina.core.errors import ArgumentError, ShapeError, describe_value
 from lamina.core.tracking import is_layer
 from lamina.view.axes import page
 from lamina.view.layout import Rect
@@ -77,53 +77,42 @@ def confusion(
            [0, 1, 0],
            [0, 1, 1]])
     """
+    if is_layer(model) == (y is None):
+        raise ArgumentError("It is confusion(model, x, y), or confusion(predictions, y).")
+    given = model
     if is_layer(model):
-        if y is None:
-            raise ArgumentError("A model is tried on inputs: confusion(model, x, y).")
         given = model.predict(x, verbose=0) if hasattr(model, "predict") else model(x)
-        predicted, classes = _classes(given, "predictions", scores=True)
-    else:
-        if y is not None:
-            raise DTypeError("confusion(model, x, y) takes a model.", met=describe_value(model))
-        predicted, classes = _classes(model, "predictions", scores=True)
-        y = x
-    true, more = _classes(y, "classes", scores=False)
+    predicted, classes = _classes(given, scores=True)
+    true, more = _classes(x if y is None else y, scores=False)
     if len(true) != len(predicted):
-        raise ShapeError(
-            "There must be one prediction for each sample.",
-            met=f"{len(predicted)} predictions, {len(true)} classes",
-        )
-    count = max(classes, more, 1 + max(int(true.max(initial=0)), int(predicted.max(initial=0))))
-    count = max(count, len(names or ()))
-    lowest = min(true.min(initial=0), predicted.min(initial=0))
-    if lowest < 0 or (names is not None and len(names) != count) or (classes and count > classes):
-        raise ArgumentError(
-            "The classes do not fit.",
-            met=f"classes from {lowest} to {count - 1}",
-            rule=f"they are numbered from 0 to {len(names or ()) or classes or count} - 1",
-        )
+        met = f"{len(predicted)} predictions, {len(true)} classes"
+        raise ShapeError("There must be one prediction for each sample.", met=met)
+    both = np.concatenate([true, predicted])
+    count = max(classes, more, len(names or ()), 1 + int(both.max(initial=0)))
+    known = len(names) if names is not None else classes or count
+    if both.min(initial=0) < 0 or count > known:
+        met = f"classes from {both.min(initial=0)} to {count - 1}"
+        raise ArgumentError("The classes do not fit.", met=met, rule=f"there are {known}, from 0")
     matrix = np.zeros((count, count), int)
     np.add.at(matrix, (true, predicted), 1)
     return Confusion(matrix, [str(n) for n in names or range(count)], theme)
 
 
-def _classes(given: Any, what: str, scores: bool) -> tuple[np.ndarray, int]:
+def _classes(given: Any, scores: bool) -> tuple[np.ndarray, int]:
     """Numbers of classes, and how many classes there are if that can be told."""
     values = np.asarray(given)
     if values.dtype.kind not in "iufb" or values.ndim not in (1, 2):
-        raise ShapeError(
-            f"The {what} are numbers of shape (samples,) or (samples, classes).",
-            met=describe_value(values if values.dtype != object else given),
-        )
+        rule = "classes are numbers of shape (samples,), scores of shape (samples, classes)"
+        raise ShapeError("These are no classes.", met=describe_value(given), rule=rule)
     if values.ndim == 2 and values.shape[1] > 1:
         return values.argmax(1), values.shape[1]
     values = values.reshape(-1)
-    if scores and values.dtype.kind == "f" and (values != np.floor(values)).any():
-        inside = ((values >= 0) & (values <= 1)).all()
-        return (values > (0.5 if inside else 0.0)).astype(int), 2  # logits otherwise
-    if (values != np.floor(values)).any():
-        raise ArgumentError(f"The {what} are whole numbers.", met=describe_value(values))
-    return values.astype(int), 0
+    if (values == np.floor(values)).all():
+        return values.astype(int), 0
+    if not scores:
+        raise ArgumentError("Classes are whole numbers.", met=describe_value(values))
+    inside = ((values >= 0) & (values <= 1)).all()
+    return (values > (0.5 if inside else 0.0)).astype(int), 2  # logits otherwise
 
 
 def _share(part: int, whole: int) -> str:

@@ -67,9 +67,7 @@ class Difference:
         table: The changes as a table.
     """
 
-    def __init__(
-        self, names: tuple[str, str], changes: list[Change], same: int, graph: Any
-    ) -> None:
+    def __init__(self, names: list[str], changes: list[Change], same: int, graph: Any) -> None:
         self.changes, self.same, self._graph = changes, same, graph
         body = []
         for each in changes:
@@ -120,30 +118,22 @@ def diff(a: Any, b: Any, weights: bool = True) -> Difference:
     kernel shape (3, 4) (3, 5)
     bias shape (4,) (5,)
     """
-    names = tuple(str(x) if isinstance(x, (str, os.PathLike)) else f"'{x.name}'"
-                  if is_layer(x) else "?" for x in (a, b))  # fmt: skip
     old, new = (_Side(_model(x)) for x in (a, b))
-    pairs = _matched(old, new)
-    there = {i: j for i, j in pairs}
-    ids = {old.boxes[i].id: new.boxes[j].id for i, j in pairs}
-    details = {j: tuple(_compare(old, i, new, j, ids, weights)) for i, j in pairs}
-    back = {j: i for i, j in pairs}
-    changes, same, at = [], 0, 0
-    for j, box in enumerate(new.boxes):
-        if j in back:  # what was removed comes before what stood after it
-            gone = [i for i in range(at, back[j]) if i not in there]
-            changes += [Change("removed", old.names[i], old.boxes[i].label) for i in gone]
-            at = max(at, back[j])
-        if j not in back:
-            changes.append(Change("added", new.names[j], box.label))
-        elif details[j]:
-            changes.append(Change("changed", new.names[j], box.label, details[j]))
-        else:
-            same += 1
-    gone = [i for i in range(at, len(old.boxes)) if i not in there]
-    changes += [Change("removed", old.names[i], old.boxes[i].label) for i in gone]
-    graph = _both(old, new, there, details)
-    return Difference(names, changes, same, graph)  # type: ignore[arg-type]
+    there = dict(_matched(old, new))
+    ids = {old.boxes[i].id: new.boxes[j].id for i, j in there.items()}
+    details = {j: tuple(_compare(old, i, new, j, ids, weights)) for i, j in there.items()}
+    found = [
+        (j, 1, Change("changed" if j in details else "added", name, box.label, details.get(j, ())))
+        for j, (name, box) in enumerate(zip(new.names, new.boxes, strict=True))
+        if j not in details or details[j]
+    ]
+    for i in (i for i in range(len(old.boxes)) if i not in there):  # before what comes after it
+        at = min((there[k] for k in there if k > i), default=len(new.boxes))
+        found.append((at, 0, Change("removed", old.names[i], old.boxes[i].label)))
+    changes = [change for _, _, change in sorted(found, key=lambda each: each[:2])]
+    same = sum(not each for each in details.values())
+    names = [f"'{x.name}'" if is_layer(x) else str(x) for x in (a, b)]
+    return Difference(names, changes, same, _both(old, new, there, details))
 
 
 def _model(given: Any) -> Any:
@@ -306,52 +296,31 @@ def _weights(a: Any, b: Any, values: bool) -> Iterator[Was]:
 # --- drawing ------------------------------------------------------------------------------------
 
 
-def _both(
-    old: _Side, new: _Side, there: dict[int, int], details: dict[int, tuple[Was, ...]]
-) -> ModelGraph:
+def _both(old: _Side, new: _Side, there: dict[int, int], details: dict[int, Any]) -> ModelGraph:
     """One graph: the new model, and what the old one had besides."""
-    back = {j: i for i, j in there.items()}
+    back, groups = set(there.values()), {group.id for group in new.graph.groups}
     graph = ModelGraph(f"{old.graph.name} → {new.graph.name}")
+    graph.groups += new.graph.groups
     for j, box in enumerate(new.boxes):
         kind = "added" if j not in back else "changed" if details[j] else ""
-        graph.boxes.append(_box(box, new.steps[j].name, kind, f"new/{box.id}", details.get(j, ())))
-    for group in new.graph.groups:
-        parent = group.parent and f"new/{group.parent}"
-        graph.groups.append(replace(group, id=f"new/{group.id}", parent=parent))
-    groups = _old_groups(old, new, there)
-    gone = {i: box for i, box in enumerate(old.boxes) if i not in there}
-    for i, box in gone.items():
-        removed = _box(box, old.steps[i].name, "removed", f"old/{box.id}", ())
-        graph.boxes.append(replace(removed, group=box.group and groups[box.group]))
-    used = {groups[g] for box in gone.values() for g in old.graph.enclosing()[box.id]}
-    for group in old.graph.groups:
-        if groups[group.id] == f"old/{group.id}" in used:
-            parent = group.parent and groups[group.parent]
-            graph.groups.append(replace(group, id=f"old/{group.id}", parent=parent))
-    places = {box.id: f"new/{new.boxes[there[i]].id}" if i in there else f"old/{box.id}"
-              for i, box in enumerate(old.boxes)}  # fmt: skip
+        graph.boxes.append(_box(box, new.steps[j].name, kind, details.get(j, ())))
+    places = {}
+    for i, box in enumerate(old.boxes):
+        places[box.id] = new.boxes[there[i]].id if i in there else f"− {box.id}"
+        if i not in there:
+            gone = _box(box, old.steps[i].name, "removed", ())
+            group = box.group if box.group in groups else None
+            graph.boxes.append(replace(gone, id=places[box.id], group=group))
     before = {(places[edge.source], places[edge.target]) for edge in old.graph.edges}
-    after = {(f"new/{edge.source}", f"new/{edge.target}") for edge in new.graph.edges}
+    after = {(edge.source, edge.target) for edge in new.graph.edges}
     graph.edges += [Edge(*ends, "" if ends in before else "+") for ends in sorted(after)]
     graph.edges += [Edge(*ends, "−", tensor=1) for ends in sorted(before - after)]
     return graph
 
 
-def _old_groups(old: _Side, new: _Side, there: dict[int, int]) -> dict[str, str]:
-    """Where the old model's groups are in the drawing: those of the new one where they match."""
-    before, after = old.graph.enclosing(), new.graph.enclosing()
-    found = {group.id: f"old/{group.id}" for group in old.graph.groups}
-    for i, j in there.items():
-        pairs = before[old.boxes[i].id], after[new.boxes[j].id]
-        if len(pairs[0]) == len(pairs[1]):
-            found |= {a: f"new/{b}" for a, b in zip(*pairs, strict=True)}
-    return found
-
-
-def _box(box: Box, name: str, kind: str, identity: str, details: tuple[Was, ...]) -> Box:
+def _box(box: Box, name: str, kind: str, details: Sequence[Was]) -> Box:
     rows = [(was.key, f"{was.old} → {was.new}" if was.old else was.new) for was in details[:ROWS]]
     if len(details) > ROWS:
         rows.append(("", f"and {len(details) - ROWS} more"))
     name = f"{SIGNS[kind]} {name}" if kind else name
-    group = box.group and f"new/{box.group}"
-    return Box(identity, box.label, name, KINDS[kind], tuple(rows), group)
+    return Box(box.id, box.label, name, KINDS[kind], tuple(rows), box.group)

@@ -118,14 +118,9 @@ class Profile(Shown):
 
 
 def profile(
-    model: Any,
-    x: Any,
-    backward: bool = False,
-    repeats: int = 10,
-    expand_nested: bool = False,
-    training: bool = False,
-    theme: str = "light",
-) -> Profile:
+    model: Any, x: Any, backward: bool = False, repeats: int = 10, expand_nested: bool = False,
+    training: bool = False, theme: str = "light",
+) -> Profile:  # fmt: skip
     """Measure how long each layer takes for given inputs, and how much memory.
 
     Each step is compiled by itself and run on what the steps before it gave. The first run is not
@@ -178,7 +173,8 @@ class _Measure:
                 rows += self.steps(own, given, named, expand, depth + 1)
             before = found.get(id(own))
             found[id(own)] = [a + b for a, b in zip(before, rows, strict=True)] if before else rows
-        order = {id(step): place for place, step in enumerate(_listed(model))}
+        flow = flow_of(model)
+        order = {id(flow.own(step)): place for place, step in enumerate(flow.steps)}
         places = sorted(found, key=lambda place: order.get(place, len(order)))
         return [row for place in places for row in found[place]]
 
@@ -212,12 +208,6 @@ class _Measure:
         return statistics.median(times)
 
 
-def _listed(model: Any) -> list[Any]:
-    """The steps in the order of a summary."""
-    flow = flow_of(model)
-    return [flow.own(step) for step in flow.steps]
-
-
 def _spec(x: Any) -> Any:
     return jax.ShapeDtypeStruct(x.shape, x.dtype) if isinstance(x, _ARRAYS) else x
 
@@ -225,29 +215,16 @@ def _spec(x: Any) -> Any:
 def _gradients(pure: Any) -> Any:
     """The outputs of a call, and the gradients of their sum by all that is a float."""
 
-    def both(values: Any, arrays: Any) -> Any:
-        leaves, treedef = jax.tree.flatten((values, arrays))
-        places = [i for i, x in enumerate(leaves) if jnp.issubdtype(x.dtype, jnp.floating)]
+    def total(values: Any, arrays: Any) -> Any:
+        outputs = pure(values, arrays)
+        floats = [x for x in outputs if jnp.issubdtype(x.dtype, jnp.floating)]
+        return sum((jnp.sum(x, dtype="float32") for x in floats), jnp.float32(0)), outputs
 
-        def total(floats: Any) -> Any:
-            filled = list(leaves)
-            for place, each in zip(places, floats, strict=True):
-                filled[place] = each
-            outputs = pure(*jax.tree.unflatten(treedef, filled))
-            found = [x for x in outputs if jnp.issubdtype(x.dtype, jnp.floating)]
-            return sum((jnp.sum(x, dtype="float32") for x in found), jnp.float32(0)), outputs
-
-        return jax.value_and_grad(total, has_aux=True)([leaves[place] for place in places])
-
-    return both
+    return jax.value_and_grad(total, (0, 1), has_aux=True, allow_int=True)
 
 
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return "-"
-    unit, size = next(
-        (u, s) for u, s in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)) if value >= s or s < 1e-5
-    )
+def _seconds(value: float) -> str:
+    size, unit = (1.0, "s") if value >= 1 else (1e-3, "ms") if value >= 1e-3 else (1e-6, "µs")
     return f"{value / size:.3g} {unit}"
 
 

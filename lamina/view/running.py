@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
+from jax.core import Tracer
 
 from lamina.core import nest
 from lamina.core.registry import late
@@ -85,7 +86,7 @@ def _noted(part: Any, found: list[Ran]) -> Iterator[None]:
     def call(*args: Any, **kwargs: Any) -> Any:
         outputs = original(*args, **kwargs)
         flat = [x for x in nest.flatten(outputs) if x is not None]
-        if not any(isinstance(x, jax.core.Tracer) for x in nest.flatten((args, kwargs, flat))):
+        if not any(isinstance(x, Tracer) for x in nest.flatten((args, kwargs, flat))):
             found.append(Ran(part, args, kwargs, flat))
         return outputs
 

@@ -40,13 +40,9 @@ class Row:
 
 
 def summary_rows(
-    model: Any,
-    expand_nested: bool = False,
-    layer_range: Sequence[str] | None = None,
-    with_cost: bool = False,
-    batch_size: int = 1,
-    input_shapes: Any = None,
-) -> list[Row]:
+    model: Any, expand_nested: bool = False, layer_range: Sequence[str] | None = None,
+    with_cost: bool = False, batch_size: int = 1, input_shapes: Any = None,
+) -> list[Row]:  # fmt: skip
     """What `summary` prints, as data.
 
     Args:
@@ -87,18 +83,12 @@ def _collect(layer: Any, expand: bool, depth: int, rows: list[Row], calls: list[
         ]
         weights = own.weights if is_layer(own) else []
         built = not is_layer(own) or own.built
-        row = Row(
-            own.name,
-            class_label(own),
-            shapes_text(shapes),
-            sum(math.prod(v.shape) for v in weights) if built else None,
-            tuple(came),
-            own.trainable if weights else None,
-            depth,
-            ", ".join(dict.fromkeys(x.dtype for x in outputs)) or getattr(own, "dtype", "?"),
-            _cost_of(id(step), costs),
-        )
-        rows.append(row)
+        params = sum(math.prod(v.shape) for v in weights) if built else None
+        dtype = ", ".join(dict.fromkeys(x.dtype for x in outputs)) or getattr(own, "dtype", "?")
+        rows.append(Row(
+            own.name, class_label(own), shapes_text(shapes), params, tuple(came),
+            own.trainable if weights else None, depth, dtype, _cost_of(id(step), costs),
+        ))  # fmt: skip
         if expand and is_model(own):
             _collect(own, expand, depth + 1, rows, [x for c in costs for x in c.inputs[id(step)]])
 
@@ -128,22 +118,13 @@ def _between(rows: list[Row], layer_range: Sequence[str] | None) -> list[Row]:
 
 
 def summary(
-    model: Any,
-    line_length: int | None = None,
-    positions: Sequence[float] | None = None,
-    print_fn: Callable[[str], Any] | None = None,
-    expand_nested: bool = False,
-    show_trainable: bool = False,
-    layer_range: Sequence[str] | None = None,
-    *,
-    show_dtype: bool = False,
-    show_macs: bool = False,
-    show_flops: bool = False,
-    show_memory: bool = False,
-    show_share: bool = False,
-    batch_size: int = 1,
+    model: Any, line_length: int | None = None, positions: Sequence[float] | None = None,
+    print_fn: Callable[[str], Any] | None = None, expand_nested: bool = False,
+    show_trainable: bool = False, layer_range: Sequence[str] | None = None, *,
+    show_dtype: bool = False, show_macs: bool = False, show_flops: bool = False,
+    show_memory: bool = False, show_share: bool = False, batch_size: int = 1,
     input_shapes: Any = None,
-) -> None:
+) -> None:  # fmt: skip
     """Print the layers of a model with shapes, parameters and connections, and the totals.
 
     In a terminal cells are folded to its width; in a notebook it is HTML; in a file, a pipe or for

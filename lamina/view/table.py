@@ -153,11 +153,9 @@ class Table:
                 f"<tbody>\n{body}\n</tbody></table>\n<p>{notes}</p>")  # fmt: skip
 
     def show(
-        self,
-        width: int | None = None,
-        positions: Sequence[float] | None = None,
+        self, width: int | None = None, positions: Sequence[float] | None = None,
         print_fn: Callable[[str], Any] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Print: as wide as the terminal, in a notebook as HTML, and elsewhere as it needs."""
         if width is None and positions is None and print_fn is None:
             if sys.stdout.isatty():

@@ -207,7 +207,7 @@ def test_confusion_of_two_classes_and_of_a_model():
     assert np.array_equal(
         confusion(model, np.eye(3), [0, 1, 1]).matrix, [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
     )
-    with pytest.raises(ArgumentError, match="model, x, y"):
+    with pytest.raises(ArgumentError, match="confusion.model, x, y"):
         confusion(model, np.eye(3))
     with pytest.raises(ShapeError, match="3 predictions, 2 classes"):
         confusion([0, 1, 2], [0, 1])
