@@ -99,10 +99,11 @@ def _nodes(solver: _Keeping, texts: Mapping[tuple[str, int], str]) -> Iterator[l
 def _wire(solver: _Keeping, wire: Wire, chain: list[int]) -> dict[str, Any]:
     """The nodes that it passes, how far beside them it begins and ends, how its bends reach out."""
     router, segments = solver.router, [Segment(*pair, wire.net) for pair in pairwise(chain)]
-    starts, ends = router.leaving[segments[0]], router.entering[segments[-1]]
+    starts, ends = router.lines[segments[0]], router.lines[segments[-1]]
+    start, end = (each[min(wire.repeat, len(each) - 1)][i] for i, each in enumerate((starts, ends)))
     return {
         "chain": chain, "backward": wire.backward,
-        "leave": round(starts[min(wire.repeat, len(starts) - 1)] - router.xs[chain[0]], 1),
-        "enter": round(ends[min(wire.repeat, len(ends) - 1)] - router.xs[chain[-1]], 1),
+        "leave": round(start - router.xs[chain[0]], 1),
+        "enter": round(end - router.xs[chain[-1]], 1),
         "eased": [[round(y, 1) for y in router.eased.get(each, (0, 0))] for each in segments],
     }  # fmt: skip
