@@ -5,11 +5,13 @@ import os
 import random
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from view.pictures import nested as nested_graph
 from view.pictures import random_graph
+from view.test_layout import laid_out
 
 import lamina as keras
 from lamina import cli
@@ -17,6 +19,7 @@ from lamina.core.errors import ArgumentError, FileError, UnknownNameError
 from lamina.view.explorer import explore, page
 from lamina.view.explorer.facts import BINS, statistics
 from lamina.view.explorer.stored import stored_graph
+from lamina.view.layout import MARGIN
 from lamina.view.model_graph import Box, Edge, ModelGraph
 
 layers = keras.layers
@@ -455,6 +458,19 @@ def test_whatever_is_open_nothing_lies_on_anything_else(visit):
             assert browser.execute_script(GEOMETRY) == [], (seed, state)
             if not groups:
                 break
+
+
+PLACES = """return Object.fromEntries([...drawn].map(([id, item]) => [id, [item.x, item.y]]))"""
+
+
+def test_a_graph_without_groups_is_laid_out_as_in_other_drawings(visit):
+    for seed in (1, 4, 5):
+        graph = random_graph(seed, cyclic=True)
+        graph.boxes = [replace(box, group=None) for box in graph.boxes]
+        graph.groups.clear()
+        found = visit(graph).execute_script(PLACES)
+        for name, rect in laid_out(graph).boxes.items():
+            assert found[name] == pytest.approx([rect.x - MARGIN, rect.y - MARGIN], abs=0.2)
 
 
 PAN = """
