@@ -23,17 +23,19 @@ class Near(NamedTuple):
 Neighbours: TypeAlias = Sequence[Sequence[Near]]
 
 
+MANY = 10_000
+"""With so many nodes one first order has to do."""
+
+
 def order(layers: Sequence[Sequence[int]], up: Neighbours, down: Neighbours) -> list[list[int]]:
     """The nodes of each rank from left to right. ``up`` and ``down`` reach one rank only.
 
     >>> order([[0, 1], [2, 3]], [[], [], [Near(1)], [Near(0)]], [[Near(3)], [Near(2)], [], []])
     [[0, 1], [3, 2]]
     """
-    from_above = _walk(layers, down)
-    from_below = _walk(layers[::-1], up)[::-1]
-    best, fewest = _improve(from_above, up, down)
-    if fewest:
-        other, count = _improve(from_below, up, down)
+    best, fewest = _improve(_walk(layers, down), up, down)
+    if fewest and len(up) < MANY:
+        other, count = _improve(_walk(layers[::-1], up)[::-1], up, down)
         best = other if count < fewest else best
     return best
 
