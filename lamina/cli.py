@@ -1,4 +1,4 @@
-"""The command line: ``lamina demo | summary | plot | doctor``."""
+"""The command line: ``lamina demo | summary | plot | inspect | diff | doctor``."""
 
 import argparse
 import importlib.metadata
@@ -18,17 +18,31 @@ def main(arguments: list[str] | None = None) -> int:
     demo.add_argument("--epochs", type=int, default=30)
     summary = commands.add_parser("summary", help="print the layers of a .keras file")
     summary.add_argument("file", type=Path)
+    for name, (text, _) in _SHOWN.items():
+        summary.add_argument(f"--{name}", action="store_true", help=f"show {text}")
+    summary.add_argument("--all", action="store_true", help="show all of these")
+    summary.add_argument("--batch", type=int, default=1, help="samples that costs are given for")
+    summary.add_argument("--width", type=int, help="characters of a line")
     plot = commands.add_parser("plot", help="draw the model of a .keras file")
     plot.add_argument("file", type=Path)
     plot.add_argument("-o", "--output", type=Path, help="a .png, .svg or .dot file")
     plot.add_argument("--shapes", action="store_true", help="show the shapes of tensors")
+    inspect = commands.add_parser("inspect", help="write a page to look around in a .keras file")
+    inspect.add_argument("file", type=Path)
+    inspect.add_argument("-o", "--output", type=Path, help="an .html file")
+    inspect.add_argument("--open", action="store_true", help="open it in a browser")
+    diff = commands.add_parser("diff", help="say what changed from one .keras file to another")
+    diff.add_argument("files", type=Path, nargs=2, metavar="FILE")
+    diff.add_argument("-o", "--output", type=Path, help="a .svg, .png or .pdf file: both, drawn")
+    diff.add_argument("--no-weights", action="store_true", help="compare no values of weights")
+    diff.add_argument("--width", type=int, help="characters of a line")
     commands.add_parser("doctor", help="say what is installed and what JAX runs on")
     given = parser.parse_args(arguments)
     try:
         return _COMMANDS[given.command](given)
     except (ValueError, OSError) as error:
         print(f"lamina: {error}", file=sys.stderr)
-        return 1
+        return 2 if given.command == "diff" else 1  # 1 says that files differ
 
 
 # --- demo ---------------------------------------------------------------------------------------
@@ -145,8 +159,20 @@ def _load(path: Path) -> Any:
 
 
 def _summary(given: argparse.Namespace) -> int:
-    _load(given.file).summary(expand_nested=True)
+    shown = {option: given.all or getattr(given, name) for name, (_, option) in _SHOWN.items()}
+    model = _load(given.file)
+    model.summary(given.width, expand_nested=True, batch_size=given.batch, **shown)
     return 0
+
+
+_SHOWN = {
+    "dtype": ("dtypes", "show_dtype"),
+    "trainable": ("which layers are trained", "show_trainable"),
+    "share": ("shares of the parameters, as bars", "show_share"),
+    "macs": ("multiply-adds", "show_macs"),
+    "flops": ("floating-point operations", "show_flops"),
+    "memory": ("bytes of outputs", "show_memory"),
+}
 
 
 def _plot(given: argparse.Namespace) -> int:
@@ -156,6 +182,52 @@ def _plot(given: argparse.Namespace) -> int:
     plot_model(_load(given.file), output, show_shapes=given.shapes, show_layer_names=True)
     print(f"drawn: {output}")
     return 0
+
+
+def _inspect(given: argparse.Namespace) -> int:
+    from lamina.core.errors import FileError
+    from lamina.view.explorer import explore
+    from lamina.view.explorer.stored import stored_graph
+
+    output, note = given.output or given.file.with_suffix(".html"), ""
+    try:
+        model = _load(given.file)
+    except FileError as error:
+        config = _described(given.file, error)
+        why = str(error).splitlines()[0]
+        note = f"Shown as its file describes it, without weights. It cannot be built: {why}"
+        model = stored_graph(config, str(given.file))
+        print(f"lamina: {note}", file=sys.stderr)
+    path = explore(model, output, note=note)
+    print(f"written: {path}")
+    if given.open:
+        import webbrowser
+
+        webbrowser.open(path.resolve().as_uri())
+    return 0
+
+
+def _described(path: Path, error: Exception) -> dict[str, Any]:
+    """The config in a file; the error that is there already, when it has none."""
+    from lamina.saving import archive
+    from lamina.saving.configs import parsed
+
+    try:
+        with archive.opened(path) as source:
+            return parsed(archive.text(source, archive.CONFIG), source.name)
+    except (ValueError, OSError):
+        raise error from None
+
+
+def _diff(given: argparse.Namespace) -> int:
+    from lamina.view.diff import diff
+
+    found = diff(*given.files, weights=not given.no_weights)
+    if given.output:
+        print(f"drawn: {found.picture.save(given.output)}")
+    if found:
+        found.table.show(given.width)
+    return int(bool(found))
 
 
 def _doctor(given: argparse.Namespace) -> int:
@@ -174,7 +246,14 @@ def _doctor(given: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"demo": _demo, "summary": _summary, "plot": _plot, "doctor": _doctor}
+_COMMANDS = {
+    "demo": _demo,
+    "summary": _summary,
+    "plot": _plot,
+    "inspect": _inspect,
+    "diff": _diff,
+    "doctor": _doctor,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,8 +1,6 @@
 """Event files, as TensorBoard reads them, by the writer of the `tensorboard` package."""
 
-import struct
 import time
-import zlib
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
 from lamina.core.types import ArrayLike
+from lamina.view.axes import png
 
 BUCKETS, PICTURES = 30, 3
 """Buckets of a histogram; pictures shown of one array, at most."""
@@ -73,16 +72,3 @@ class Events:
         if self._writer is not None:
             self._writer.close()
         self._writer = None
-
-
-def png(pixels: np.ndarray) -> bytes:
-    """Pixels of shape (height, width, 1, 3 or 4), uint8, as a PNG file (W3C PNG, section 5)."""
-    height, width, channels = pixels.shape
-    kind = {1: 0, 3: 2, 4: 6}[channels]
-    rows = np.pad(pixels.reshape(height, -1), ((0, 0), (1, 0)))  # filter 0 before each row
-    header = struct.pack(">2I5B", width, height, 8, kind, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes())), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in parts
-    )

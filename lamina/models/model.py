@@ -204,11 +204,16 @@ class Model(Trainer, Layer):
         expand_nested: bool = False,
         show_trainable: bool = False,
         layer_range: list[str] | None = None,
+        **options: Any,
     ) -> Any:
         """Show layers, output shapes and parameters as a table; see `lamina.view.summary`."""
         return late("view.summary.summary")(
-            self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range
-        )
+            self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range,
+            **options,
+        )  # fmt: skip
+
+    def _repr_svg_(self) -> str | None:
+        return late("view.plot.cell_svg")(self)
 
     # --- keeping --------------------------------------------------------------------------------
 

@@ -20,19 +20,19 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
     >>> round(text_width("Dense", 10), 1)
     29.9
     """
-    advances = _advances(bold)
-    return size * sum(advances.get(ord(character), 1.0) for character in text)
+    known = glyphs(bold)
+    return size * sum(known.get(ord(character), (0, 1.0))[1] for character in text)
 
 
 def covers(text: str) -> bool:
     """Whether the font has every character of ``text``."""
-    advances = _advances(False)
-    return all(ord(character) in advances or character == "\n" for character in text)
+    known = glyphs(False)
+    return all(ord(character) in known or character == "\n" for character in text)
 
 
 @functools.cache
-def _advances(bold: bool) -> dict[int, float]:
-    """From code points to advance widths in em, read from the font's cmap and hmtx tables."""
+def glyphs(bold: bool) -> dict[int, tuple[int, float]]:
+    """From code points to glyphs and their widths in em, by the font's cmap and hmtx tables."""
     data = FILES[bold].read_bytes()
     tables = {}
     for index in range(_u16(data, 4)):
@@ -43,7 +43,7 @@ def _advances(bold: bool) -> dict[int, float]:
     cmap = tables[b"cmap"]
     start = cmap + struct.unpack_from(">L", data, cmap + 8)[0]
     return {
-        code: _u16(data, tables[b"hmtx"] + 4 * min(glyph, measured - 1)) / em
+        code: (glyph, _u16(data, tables[b"hmtx"] + 4 * min(glyph, measured - 1)) / em)
         for code, glyph in _segments(data, start)
     }
 

@@ -2,19 +2,21 @@
 
 A group is laid out on its own and then stands in its parent as one large item with ports, so
 groups never overlap what is not theirs. Each level is solved by `level.py`: ranks (`ranking.py`),
-order in a rank (`ordering.py`), coordinates (`placing.py`). All that is done from top to bottom;
-here the result is put together and turned to the direction asked for.
+order in a rank (`ordering.py`), coordinates (`placing.py`), lines (`routing.py`). All that is done
+from top to bottom; here the result is put together and turned to the direction asked for.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import NamedTuple, TypeAlias
 
-from lamina.view.level import ENTRY, EXIT, REACH, Item, Level, Point, Wire, solve
+from lamina.core.errors import GraphError
+from lamina.view.level import ENTRY, EXIT, Level, Wire, solve
 from lamina.view.model_graph import Direction, Edge, ModelGraph
 from lamina.view.ranking import back_edges
+from lamina.view.routing import CORNER, Item, Point
 
 Size: TypeAlias = tuple[float, float]
 
@@ -61,6 +63,8 @@ class Net(NamedTuple):
 
 PADDING, TITLE, MARGIN, LOOP = 14.0, 26.0, 16.0, 30.0
 HEADS_APART = 10.0
+LARGEST = 10_000
+"""A drawing of so many boxes is some hundred thousand pixels high, and takes ten seconds."""
 ROOT = "\0root"
 """The level that is in no group."""
 
@@ -74,12 +78,22 @@ def arrange(
 ) -> Layout:
     """Place boxes of ``sizes``, labels on tensors, and groups whose titles have these widths.
 
+    Raises a GraphError for a graph that does not hang together, or that is too large to be drawn.
+
     >>> from lamina.view.model_graph import Box
     >>> graph = ModelGraph("m", [Box("a", "A"), Box("b", "B")], [Edge("a", "b")])
     >>> layout = arrange(graph, {"a": (60, 20), "b": (80, 20)})
     >>> layout.boxes["a"].x == layout.boxes["b"].x, layout.boxes["a"].y < layout.boxes["b"].y
     (True, True)
     """
+    if len(graph.boxes) > LARGEST:
+        raise GraphError(
+            f"{graph.name!r} is too large for one drawing.",
+            met=f"{len(graph.boxes):,} boxes",
+            rule=f"a drawing holds up to {LARGEST:,}",
+            fix="leave nested models and repeated blocks folded, draw a part of the model, or read "
+            "it as a table, with summary()",
+        )
     arranger = _Arranger(graph.check(), labels or {}, titles or {}, Layout(direction))
     return arranger.run(sizes)
 
@@ -126,7 +140,7 @@ class _Arranger:
         for box, size in sizes.items():
             width, height = self._turned(size)
             if arrivals[box] > 2:
-                width = max(width, arrivals[box] * HEADS_APART / REACH)
+                width = max(width, (arrivals[box] - 1) * HEADS_APART + 2 * CORNER)
             self.items[box] = Item(width / 2, width / 2 + LOOP * (box in loops), height)
             self.sizes[box] = self._turned((width, height))
 
@@ -181,7 +195,12 @@ class _Arranger:
         ]
 
     def _solve(self, group: str, before: float, after: float) -> Level:
-        labels = {}
+        self.levels[group] = solve(*self._given(group), before, after)
+        return self.levels[group]
+
+    def _given(self, group: str) -> tuple[dict[str, Item], list[Wire], dict[Hashable, Size]]:
+        """The items, wires and labels of a level."""
+        labels: dict[Hashable, Size] = {}
         for wire in self.wires[group]:
             net = wire.net
             assert isinstance(net, Net)
@@ -190,8 +209,7 @@ class _Arranger:
             if size and wire.start == net.source and net.backward < 0:
                 labels[net] = self._turned(size)
         items = {name: self.items[name] for name in self.members[group]}
-        self.levels[group] = solve(items, list(self.wires[group]), labels, before, after)
-        return self.levels[group]
+        return items, list(self.wires[group]), labels
 
     def _enclose(self, group: str) -> None:
         """Lay a group out and make it an item of its parent."""

@@ -4,10 +4,12 @@ Everything that draws reads this and nothing else; `describe.py` makes it from a
 """
 
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from lamina.core.errors import GraphError
+from lamina.core.types import Shape
 
 Kind: TypeAlias = Literal[
     "input", "dense", "conv", "recurrent", "attention", "norm", "pooling", "merge", "reshape",
@@ -16,11 +18,46 @@ Kind: TypeAlias = Literal[
 Direction: TypeAlias = Literal["TB", "BT", "LR", "RL"]
 
 
+class Spec(NamedTuple):
+    """A tensor's shape, None where a size is free, and its dtype."""
+
+    shape: Shape
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a step, whether a picture shows it or not.
+
+    Attributes:
+        step: The layer or op itself.
+        inputs, outputs: Shapes and dtypes of all its calls; empty where unknown.
+        params, trainable: How many numbers its weights hold, and how many of them are trained;
+            None for a layer that is not built, 0 for what has none.
+        calls: How often it is called.
+        config: Its arguments that differ from their defaults or have none, as text.
+        flops: Floating-point operations of one forward pass of one sample; None where unknown.
+        flags: Some of "shared", "frozen", "unbuilt", "lora", "quantized".
+        key: A value equal for steps that compute the same, names and weights apart.
+    """
+
+    step: Any = None
+    inputs: tuple[Spec, ...] = ()
+    outputs: tuple[Spec, ...] = ()
+    params: int | None = 0
+    trainable: int | None = 0
+    calls: int = 1
+    config: tuple[tuple[str, str], ...] = ()
+    flops: int | None = None
+    flags: tuple[str, ...] = ()
+    key: Hashable = None
+
+
 @dataclass(frozen=True)
 class Box:
     """One node. ``label`` is its class; ``name`` may be empty; ``rows`` are pairs of key and value.
 
-    A row with an empty key is one line of text across the box.
+    A row with an empty key is one line of text across the box. ``facts`` count in no comparison.
     """
 
     id: str
@@ -29,6 +66,7 @@ class Box:
     kind: Kind = "op"
     rows: tuple[tuple[str, str], ...] = ()
     group: str | None = None
+    facts: Facts = field(default=Facts(), compare=False, repr=False)
 
     @property
     def text(self) -> str:
@@ -41,21 +79,30 @@ class Box:
 
 @dataclass(frozen=True)
 class Edge:
-    """An arrow. Edges with equal ``source`` and ``tensor`` carry one value and share their way."""
+    """An arrow. Edges with equal ``source`` and ``tensor`` carry one value and share their way.
+
+    ``spec`` is the shape and dtype of what it carries, where that is known.
+    """
 
     source: str
     target: str
     label: str = ""
     tensor: int = 0
+    spec: Spec | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Group:
-    """A nested model, drawn as a rounded area around its boxes and the groups inside it."""
+    """A nested model, drawn as a rounded area around its boxes and the groups inside it.
+
+    With ``times`` above 1 it is a block that stands for so many equal ones in a row.
+    """
 
     id: str
     name: str
     parent: str | None = None
+    times: int = 1
+    facts: Facts = field(default=Facts(), compare=False, repr=False)
 
 
 @dataclass

@@ -23,17 +23,19 @@ class Near(NamedTuple):
 Neighbours: TypeAlias = Sequence[Sequence[Near]]
 
 
+MANY = 10_000
+"""With so many nodes one first order has to do."""
+
+
 def order(layers: Sequence[Sequence[int]], up: Neighbours, down: Neighbours) -> list[list[int]]:
     """The nodes of each rank from left to right. ``up`` and ``down`` reach one rank only.
 
     >>> order([[0, 1], [2, 3]], [[], [], [Near(1)], [Near(0)]], [[Near(3)], [Near(2)], [], []])
     [[0, 1], [3, 2]]
     """
-    from_above = _walk(layers, down)
-    from_below = _walk(layers[::-1], up)[::-1]
-    best, fewest = _improve(from_above, up, down)
-    if fewest:
-        other, count = _improve(from_below, up, down)
+    best, fewest = _improve(_walk(layers, down), up, down)
+    if fewest and len(up) < MANY:
+        other, count = _improve(_walk(layers[::-1], up)[::-1], up, down)
         best = other if count < fewest else best
     return best
 
@@ -46,8 +48,8 @@ def _improve(
     position = positions(best, len(up))
     fewest = crossings(best, down, position)
     segments = sum(map(len, down)) + 1
-    for sweep in range(min(24, max(4, 100_000 // segments))):
-        if not fewest or stale == 8:
+    for sweep in range(min(40, max(4, 100_000 // segments))):
+        if not fewest or stale == 12:
             break
         downward = sweep % 2 == 0
         ranks = range(1, len(layout)) if downward else range(len(layout) - 2, -1, -1)
@@ -129,19 +131,20 @@ def _median(neighbours: Sequence[Near], position: Sequence[int]) -> float:
 def _transpose(
     layers: list[list[int]], up: Neighbours, down: Neighbours, position: list[int], rounds: int
 ) -> None:
-    """Swap neighbours in a rank as long as that removes crossings."""
+    """Swap neighbours in a rank as long as that removes crossings, in ranks near to a swap."""
+    ranks = set(range(len(layers)))
     for _ in range(rounds):
-        improved = False
-        for layer in layers:
+        near: set[int] = set()
+        for rank in sorted(ranks):
+            layer = layers[rank]
             for index in range(len(layer) - 1):
                 left, right = layer[index], layer[index + 1]
-                gains = (_pair(side[left], side[right], position) for side in (up, down))
-                if sum(gains) > 0:
+                saved = _pair(up[left], up[right], position)
+                if saved + _pair(down[left], down[right], position) > 0:
                     layer[index], layer[index + 1] = right, left
                     position[left], position[right] = index + 1, index
-                    improved = True
-        if not improved:
-            break
+                    near |= {rank - 1, rank, rank + 1}
+        ranks = near & set(range(len(layers)))
 
 
 def _pair(left: Sequence[Near], right: Sequence[Near], position: Sequence[int]) -> int:

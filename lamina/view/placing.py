@@ -1,73 +1,124 @@
-"""Coordinates across the ranks: straight lines where there can be straight lines.
+"""Coordinates across the ranks: as little way across as there can be, and straight lines first.
 
-After Brandes and Koepf, "Fast and simple horizontal coordinate assignment" (2001): nodes are
-aligned to blocks in four ways, each is packed, and every node takes the mean of its two middle
-places. Blocks are packed by longest paths over a graph of blocks, which needs no classes and so
-none of the corrections of the paper's erratum (2020).
+After Gansner, Koutsofios, North and Vo, "A technique for drawing directed graphs" (1993), section
+4.2: each line costs its way across times a weight, and the network simplex finds the least sum.
+What the least sum leaves open is put in the middle.
 """
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import ceil
 
-from lamina.view.ordering import positions
+from lamina.view.simplex import Link, Search
 
-Lists = Sequence[Sequence[int]]
 Gap = Callable[[int, int], float]
+Bend = tuple[int, int, float]
+"""The upper and the lower node of a line, which is straight if the lower is so far beside."""
+
+Line = tuple[int, int]
+Lists = Sequence[Sequence[int]]
+
+GRID = 64.0
+"""Coordinates are multiples of 1 / GRID, so that sums of them are exact."""
+SKIP, END, LINE, CHAIN, TRUNK = 0.25, 1, 2, 3, 4
+"""What a pixel across costs: at the ends of an edge from trunk to trunk, at an end of another long
+edge beside a trunk, anywhere, in a chain or the middle of a long edge, on a trunk."""
 
 
-def place(layers: Lists, up: Lists, down: Lists, hidden: Sequence[bool], gap: Gap) -> list[float]:
+def place(layers: Lists, bends: Sequence[Bend], hidden: Sequence[bool], gap: Gap) -> list[float]:
     """A coordinate for every node, ordered as in ``layers``.
 
     ``hidden`` marks the nodes that only carry a long edge. ``gap(a, b)`` is the least distance
     from ``a`` to its right neighbour ``b``.
 
-    >>> place([[0], [1, 2]], [[], [0], [0]], [[1, 2], [], []], [False] * 3, lambda a, b: 10.0)
+    >>> down = [(0, 1, 0.0), (0, 2, 0.0)]
+    >>> place([[0], [1, 2]], down, [False] * 3, lambda a, b: 10.0)
     [5.0, 0.0, 10.0]
     """
-    avoided = _conflicts(layers, up, down, hidden)
-    found: list[list[float]] = []
-    for mirrored in (False, True):
-        rows = [list(reversed(layer)) if mirrored else list(layer) for layer in layers]
-        where = positions(rows, len(up))
-        distance = (lambda a, b: gap(b, a)) if mirrored else gap
-        for ranks, neighbours in ((rows, up), (rows[::-1], down)):
-            root = _align(ranks, neighbours, where, avoided)
-            xs = _pack(rows, root, distance)
-            found.append([-x for x in xs] if mirrored else xs)
-    return _balance(found)
+    places, links = [0.0] * len(hidden), []
+    for layer in layers:
+        for left, right in pairwise(layer):
+            length = ceil(gap(left, right) * GRID) / GRID
+            places[right] = places[left] + length
+            links.append(Link(left, right, length, 0))
+    bends = list(dict.fromkeys(bends))
+    for (upper, lower, shift), weight in zip(bends, _weights(layers, bends, hidden), strict=True):
+        # A helper as far left as the left end of the line: the way to both ends is the way across.
+        across, helper = round(shift * GRID) / GRID, len(places)
+        places.append(min(places[upper] + across, places[lower]))
+        links += [Link(helper, upper, -across, weight), Link(helper, lower, 0, weight)]
+    search = Search(places, links)
+    search.run()
+    _settle(search, bends, len(links) - 2 * len(bends))
+    start = min(places, default=0.0)
+    return [x - start for x in places[: len(hidden)]]
 
 
-def _conflicts(
-    layers: Lists, up: Lists, down: Lists, hidden: Sequence[bool]
-) -> set[tuple[int, int]]:
-    """Segments, as (upper, lower), that must not bend a long edge."""
-    position = positions(layers, len(up))
-    avoided: set[tuple[int, int]] = set()
-    for above, layer in pairwise(layers):
-        start, done = 0, 0
-        for index, node in enumerate(layer):
-            inner = next((u for u in up[node] if hidden[u]), None) if hidden[node] else None
-            if inner is None and index < len(layer) - 1:
-                continue
-            end = len(above) - 1 if inner is None else position[inner]
-            crossed = ((u, lower) for lower in layer[done : index + 1] for u in up[lower])
-            avoided.update(pair for pair in crossed if not start <= position[pair[0]] <= end)
-            start, done = end, index + 1
-        for upper in above:
-            # Where a long edge has a branch, it is the long edge that goes straight on.
-            if hidden[upper] and any(hidden[v] for v in down[upper]):
-                avoided.update((upper, v) for v in down[upper] if not hidden[v])
+def _settle(search: Search, bends: Sequence[Bend], first: int) -> None:
+    """What may stand anywhere between two lines from one side goes to the middle of them."""
+    for nodes, way, *ends in search.loose():
+        sides = []
+        inside = set(nodes)
+        for index in ends:
+            upper, lower, _ = bends[(index - first) // 2] if index >= first else (-1, -1, 0.0)
+            if (upper in inside) != (lower in inside):
+                sides.append(lower in inside)
+        if len(sides) == 2 and sides[0] == sides[1]:
+            for node in nodes:
+                search.at[node] += round(way * GRID / 2) / GRID
+
+
+def _weights(layers: Lists, bends: Sequence[Bend], hidden: Sequence[bool]) -> list[float]:
+    """Of a trunk and a connection that skips a part of it, the trunk goes straight on."""
+    up: list[list[int]] = [[] for _ in hidden]
+    down: list[list[int]] = [[] for _ in hidden]
+    for upper, lower, _ in bends:
+        down[upper].append(lower)
+        up[lower].append(upper)
+    # The first piece of the long edge that a hidden node is on, and whether others read its value.
+    first: dict[int, Line] = {}
+    shared = [len(below) > 1 for below in down]
+    for node in (node for layer in layers for node in layer if hidden[node]):
+        (upper,) = up[node]
+        first[node] = first.get(upper, (upper, node))
+        shared[node] = shared[node] or shared[upper]
+    trunk: set[Line] = set()
+    beside: set[Line] = set()
     for node in range(len(hidden)):
-        # Of a trunk and a connection that skips a part of it, the trunk goes straight on.
-        if hidden[node]:
-            continue
-        if len(up[node]) == 2 and hidden[up[node][0]] != hidden[up[node][1]]:
-            avoided.add((next(u for u in up[node] if hidden[u]), node))
-        if len(down[node]) == 2:
-            skips = [first for first in down[node] if _is_skip(first, up, down, hidden)]
-            if len(skips) == 1:
-                avoided.add((node, skips[0]))
-    return avoided
+        over, under = up[node], down[node]
+        # Of two lines the one with a long edge is beside the trunk, of more only a long edge alone.
+        enters = [hidden[u] and (shared[u] or len(over) == 2) for u in over]
+        leaves = [_is_skip(v, up, down, hidden) if len(under) == 2 else hidden[v] for v in under]
+        for skips, lines in (
+            (enters, [(u, node) for u in over]),
+            (leaves, [(node, v) for v in under]),
+        ):
+            if not hidden[node] and len(lines) > 1 and sum(skips) == len(lines) - 1:
+                trunk.add(lines[skips.index(False)])
+                beside |= set(lines) - trunk
+    weights: list[float] = []
+    for upper, lower, _ in bends:
+        line = (upper, lower)
+        if hidden[upper] and hidden[lower]:
+            weights.append(CHAIN)
+        elif line in beside and hidden[upper] != hidden[lower]:
+            whole = first[upper] if hidden[upper] else _last(line, down, hidden)
+            weights.append(SKIP if whole in beside else END)
+        elif line in trunk:
+            weights.append(TRUNK)
+        else:
+            weights.append(CHAIN if len(down[upper]) == len(up[lower]) == 1 else LINE)
+    return weights
+
+
+def _last(line: Line, down: Lists, hidden: Sequence[bool]) -> Line:
+    """The last piece of the long edge that begins with ``line``, or itself where it branches."""
+    upper, lower = line
+    while hidden[lower]:
+        if len(down[lower]) > 1:
+            return line
+        upper, lower = lower, down[lower][0]
+    return upper, lower
 
 
 def _is_skip(node: int, up: Lists, down: Lists, hidden: Sequence[bool]) -> bool:
@@ -77,64 +128,3 @@ def _is_skip(node: int, up: Lists, down: Lists, hidden: Sequence[bool]) -> bool:
         node = down[node][0]
         long = long or hidden[node]
     return long and (len(up[node]) == 2 or hidden[node])
-
-
-def _align(
-    layers: Lists,
-    neighbours: Lists,
-    position: Sequence[int],
-    avoided: set[tuple[int, int]],
-) -> list[int]:
-    """For each node the root of its block: the first node of the line it stands in."""
-    root = list(range(len(position)))
-    taken = [False] * len(position)
-    for layer in layers:
-        reached = -1
-        for node in layer:
-            near = sorted(neighbours[node], key=position.__getitem__)
-            for index in sorted({(len(near) - 1) // 2, len(near) // 2}) if near else ():
-                other = near[index]
-                barred = (other, node) in avoided or (node, other) in avoided
-                if position[other] > reached and not taken[other] and not barred:
-                    taken[other] = True
-                    root[node] = root[other]
-                    reached = position[other]
-                    break
-    return root
-
-
-def _pack(layers: Lists, root: Sequence[int], gap: Gap) -> list[float]:
-    """Blocks as far left as they go, then each as far right as its right neighbours let it."""
-    count = len(root)
-    after: list[dict[int, float]] = [{} for _ in range(count)]
-    waiting = [0] * count
-    for layer in layers:
-        for left, right in pairwise(layer):
-            a, b = root[left], root[right]
-            if b not in after[a]:
-                waiting[b] += 1
-            after[a][b] = max(after[a].get(b, 0.0), gap(left, right))
-    order = [node for node in range(count) if root[node] == node and not waiting[node]]
-    xs = [0.0] * count
-    for block in order:
-        for other, distance in after[block].items():
-            xs[other] = max(xs[other], xs[block] + distance)
-            waiting[other] -= 1
-            if not waiting[other]:
-                order.append(other)
-    for block in reversed(order):
-        if after[block]:
-            xs[block] = min(xs[other] - distance for other, distance in after[block].items())
-    return [xs[root[node]] for node in range(count)]
-
-
-def _balance(found: list[list[float]]) -> list[float]:
-    """Shift the four layouts to the edges of the narrowest one and take middle means."""
-    spans = [(min(xs, default=0.0), max(xs, default=0.0)) for xs in found]
-    low, high = min(spans, key=lambda span: span[1] - span[0])
-    shifts = [high - b if index >= 2 else low - a for index, (a, b) in enumerate(spans)]
-    moved = [[x + shift for x in xs] for xs, shift in zip(found, shifts, strict=True)]
-    middle = [sorted(places)[1:3] for places in zip(*moved, strict=True)]
-    xs = [(a + b) / 2 for a, b in middle]
-    start = min(xs, default=0.0)
-    return [x - start for x in xs]

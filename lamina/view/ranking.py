@@ -1,16 +1,8 @@
 """Ranks: which layer of the drawing a node stands on."""
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
 
-
-class Link(NamedTuple):
-    """A directed edge between node numbers that must span ``length`` ranks or more."""
-
-    source: int
-    target: int
-    length: int = 1
-
+from lamina.view.simplex import Link, shorten
 
 ROW = 6
 """Nodes without any edge stand in rows of this many."""
@@ -52,9 +44,10 @@ def back_edges(count: int, links: Sequence[tuple[int, int]]) -> set[int]:
 def assign(
     count: int, links: Sequence[Link], first: Collection[int] = (), last: Collection[int] = ()
 ) -> list[int]:
-    """Ranks by longest path, then drawn together so that edges are short.
+    """Ranks for which links are shortest; what may stand on several ranks stands near its source.
 
-    Nodes in ``first`` stay on rank 0 and nodes in ``last`` on the last one. ``links`` has no cycle.
+    Nodes in ``first`` stay on the first rank and nodes in ``last`` on the last one. ``links`` has
+    no cycle.
 
     >>> assign(4, [Link(0, 1), Link(1, 2), Link(3, 2)])
     [0, 1, 2, 1]
@@ -64,26 +57,32 @@ def assign(
     for link in links:
         incoming[link.target].append(link)
         outgoing[link.source].append(link)
-    ranks = [0] * count
+    ranks: list[float] = [0] * (count + 2)
     order = _topological(incoming, outgoing)
     for node in order:
-        ranks[node] = max((ranks[u] + length for u, _, length in incoming[node]), default=0)
+        ranks[node] = _earliest(incoming[node], ranks)
     lone = [node for node in range(count) if not incoming[node] and not outgoing[node]]
     for index, node in enumerate(lone):
         ranks[node] = index // ROW
-    # A tree that only feeds one place hangs from it: a second input stands where it is used.
-    hangs = [True] * count
-    for node in order:
-        hangs[node] = all(hangs[u] and len(outgoing[u]) == 1 for u, _, _ in incoming[node])
-    end = max(ranks, default=0)
+    # All hangs between two borders, to which the first and the last nodes are tied.
+    top, bottom = count, count + 1
+    ranks[bottom] = max(ranks)
     for node in last:
-        ranks[node] = end
-    for node in reversed(order):
-        freely = hangs[node] or len(outgoing[node]) > len(incoming[node])
-        if outgoing[node] and freely and node not in first:
-            ranks[node] = min(ranks[v] - length for _, v, length in outgoing[node])
-    lowest = min(ranks, default=0)
-    return [rank - lowest for rank in ranks]
+        ranks[node] = ranks[bottom]
+    ties = [Link(top, node, 0, 0) for node in range(count) if not incoming[node]]
+    ties += [Link(node, bottom, 0, 0) for node in range(count) if not outgoing[node]]
+    ties += [Link(node, top, 0, 0) for node in first]
+    ties += [Link(bottom, node, 0, 0) for node in last]
+    shorten(ranks, [*links, *ties, *(Link(top, node, ranks[node], 0) for node in lone)])
+    for node in order:
+        if len(incoming[node]) == len(outgoing[node]) > 0:
+            ranks[node] = _earliest(incoming[node], ranks)
+    lowest = min(ranks[:count], default=0)
+    return [int(rank - lowest) for rank in ranks[:count]]
+
+
+def _earliest(incoming: list[Link], ranks: Sequence[float]) -> float:
+    return max((ranks[link.source] + link.length for link in incoming), default=0)
 
 
 def _topological(incoming: list[list[Link]], outgoing: list[list[Link]]) -> list[int]:

@@ -1,7 +1,8 @@
 """Colours of drawings, by theme and by kind of layer.
 
-Text stands on pale (or, in the dark theme, deep) tints, so it reads in grey print too; the kinds'
-accents differ in lightness as well as in hue, and no meaning rests on red against green.
+Text stands on pale (or, in the dark theme, deep) tints, so it reads in grey print too. What mostly
+holds weights has twice the tint of what stands beside it (norms, pooling, activations), so that
+neighbours differ without colours; and each box says its class, so no meaning rests on a hue.
 """
 
 from dataclasses import dataclass
@@ -10,11 +11,14 @@ from lamina.core.errors import unknown
 from lamina.view.model_graph import Kind
 
 ACCENTS: dict[Kind, str] = {
-    "input": "#5b6f82", "dense": "#2a6fb0", "conv": "#c8740f", "recurrent": "#7d4fb3",
+    "input": "#5b6f82", "dense": "#2a6fb0", "conv": "#c8740f", "recurrent": "#8a4fd8",
     "attention": "#b8457a", "norm": "#9a8a12", "pooling": "#c9502e", "merge": "#1b8a67",
     "reshape": "#7a7a7a", "activation": "#1d8ba0", "regularisation": "#8d6b4b", "op": "#6b7684",
     "output": "#33475b", "model": "#4954ad",
 }  # fmt: skip
+
+WEIGHTY: frozenset[Kind] = frozenset({"dense", "conv", "recurrent", "attention"})
+"""Kinds with the stronger tint."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Theme:
 
     def fill(self, kind: Kind, strength: float = 1.0) -> str:
         """The inside of a box of this kind."""
-        return mix(ACCENTS[kind], self.background, self.tint * strength)
+        share = self.tint * strength * (1.0 if kind in WEIGHTY else 0.5)
+        return mix(ACCENTS[kind], self.background, share)
 
     def stroke(self, kind: Kind) -> str:
         """The outline of a box of this kind."""
@@ -38,8 +43,8 @@ class Theme:
 
 
 THEMES: dict[str, Theme] = {
-    "light": Theme("#ffffff", "#1c2733", "#56636f", "#66727e", 0.17, 0.92),
-    "dark": Theme("#14181d", "#e8edf2", "#a3afba", "#8794a1", 0.34, 0.66),
+    "light": Theme("#ffffff", "#1c2733", "#4a5661", "#66727e", 0.24, 0.92),
+    "dark": Theme("#14181d", "#e8edf2", "#a3afba", "#8794a1", 0.36, 0.66),
 }
 
 

@@ -5,19 +5,18 @@ No array is read or made: counts and sizes come from the variables' shapes and d
 
 import itertools
 import math
-import operator
 import re
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import jax.numpy as jnp
+from dataclasses import dataclass, replace
+from typing import Any
 
 from lamina.core.errors import ArgumentError, DTypeError, describe_value, nearest
 from lamina.core.tracking import is_layer, unique
 from lamina.core.variable import Variable
+from lamina.view.cost import Cost, Costs, cost, input_specs, size_of, step_costs
+from lamina.view.facts import count_text
 from lamina.view.flow import class_label, flow_of, is_model, shapes_text
+from lamina.view.table import Table, bar, bytes_text
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,8 @@ class Row:
     """One step of a model.
 
     ``params`` is None for a layer that is not built, ``output_shape`` is "?" where unknown,
-    ``trainable`` is None for what has no parameters, ``depth`` counts the nested models around it.
+    ``trainable`` is None for what has no parameters, ``depth`` counts the nested models around it,
+    ``cost`` is None where unknown or not asked for.
     """
 
     name: str
@@ -35,11 +35,14 @@ class Row:
     connected_to: tuple[str, ...]
     trainable: bool | None
     depth: int = 0
+    dtype: str = "?"
+    cost: Cost | None = None
 
 
 def summary_rows(
-    model: Any, expand_nested: bool = False, layer_range: Sequence[str] | None = None
-) -> list[Row]:
+    model: Any, expand_nested: bool = False, layer_range: Sequence[str] | None = None,
+    with_cost: bool = False, batch_size: int = 1, input_shapes: Any = None,
+) -> list[Row]:  # fmt: skip
     """What `summary` prints, as data.
 
     Args:
@@ -47,6 +50,8 @@ def summary_rows(
         expand_nested: Whether to list what is inside nested models, after each.
         layer_range: Two patterns; the rows from the first layer whose name matches the first one to
             the last whose name matches the second.
+        with_cost: Whether to find out what each step costs.
+        batch_size, input_shapes: What stands for free sizes in the costs, as in `cost`.
 
     Raises:
         ArgumentError: when a pattern matches no layer.
@@ -54,18 +59,22 @@ def summary_rows(
     if not is_layer(model):
         raise DTypeError("A summary is made of a model.", met=describe_value(model))
     rows: list[Row] = []
-    _collect(model, expand_nested, 0, rows)
+    inputs = input_specs(model, flow_of(model), batch_size, input_shapes)
+    _collect(model, expand_nested, 0, rows, [inputs] if with_cost else [])
     return _between(rows, layer_range)
 
 
-def _collect(layer: Any, expand: bool, depth: int, rows: list[Row]) -> None:
+def _collect(layer: Any, expand: bool, depth: int, rows: list[Row], calls: list[Any]) -> None:
+    """Add the rows of a layer; ``calls`` are the inputs of each of its calls, for the costs."""
     flow = flow_of(layer)
+    costs = [step_costs(flow, inputs) for inputs in calls]
     chained = hasattr(layer, "_tensors")  # in a Sequential the input is no layer
     for step in flow.steps:
         own, nodes = flow.own(step), flow.nodes_of(step)
         if getattr(own, "is_input", False) and chained:
             continue
-        shapes = list(dict.fromkeys(x.shape for node in nodes for x in node.outputs))
+        outputs = [x for node in nodes for x in node.outputs]
+        shapes = list(dict.fromkeys(x.shape for x in outputs))
         records = [x.record for node in nodes for x in node.inputs if x.record is not None]
         came = [
             f"{flow.own(source).name}[{call}][{place}]"
@@ -75,11 +84,21 @@ def _collect(layer: Any, expand: bool, depth: int, rows: list[Row]) -> None:
         weights = own.weights if is_layer(own) else []
         built = not is_layer(own) or own.built
         params = sum(math.prod(v.shape) for v in weights) if built else None
-        trainable = own.trainable if weights else None
-        output, label = shapes_text(shapes), class_label(own)
-        rows.append(Row(own.name, label, output, params, tuple(came), trainable, depth))
+        dtype = ", ".join(dict.fromkeys(x.dtype for x in outputs)) or getattr(own, "dtype", "?")
+        rows.append(Row(
+            own.name, class_label(own), shapes_text(shapes), params, tuple(came),
+            own.trainable if weights else None, depth, dtype, _cost_of(id(step), costs),
+        ))  # fmt: skip
         if expand and is_model(own):
-            _collect(own, expand, depth + 1, rows)
+            _collect(own, expand, depth + 1, rows, [x for c in costs for x in c.inputs[id(step)]])
+
+
+def _cost_of(step: int, costs: list[Costs]) -> Cost | None:
+    found = [each.steps[step] for each in costs]
+    if not found or found[0] is None or None in found:
+        return None
+    whole = sum((each for each in found if each), Cost())
+    return replace(whole, parameters=found[0].parameters)
 
 
 def _between(rows: list[Row], layer_range: Sequence[str] | None) -> list[Row]:
@@ -99,18 +118,17 @@ def _between(rows: list[Row], layer_range: Sequence[str] | None) -> list[Row]:
 
 
 def summary(
-    model: Any,
-    line_length: int | None = None,
-    positions: Sequence[float] | None = None,
-    print_fn: Callable[[str], Any] | None = None,
-    expand_nested: bool = False,
-    show_trainable: bool = False,
-    layer_range: Sequence[str] | None = None,
-) -> None:
+    model: Any, line_length: int | None = None, positions: Sequence[float] | None = None,
+    print_fn: Callable[[str], Any] | None = None, expand_nested: bool = False,
+    show_trainable: bool = False, layer_range: Sequence[str] | None = None, *,
+    show_dtype: bool = False, show_macs: bool = False, show_flops: bool = False,
+    show_memory: bool = False, show_share: bool = False, batch_size: int = 1,
+    input_shapes: Any = None,
+) -> None:  # fmt: skip
     """Print the layers of a model with shapes, parameters and connections, and the totals.
 
     In a terminal cells are folded to its width; in a notebook it is HTML; in a file, a pipe or for
-    ``print_fn`` it is plain text as wide as it needs. No cell is ever cut.
+    ``print_fn`` it is text as wide as it needs. No cell is ever cut.
 
     Args:
         model: A model or any other layer, built or not; '?' stands for what is not known yet.
@@ -120,63 +138,75 @@ def summary(
         expand_nested: Whether to list what is inside nested models.
         show_trainable: Whether to say which layers are trained.
         layer_range: Two patterns for the names of the first and last layer to list.
+        show_dtype: Whether to say in which dtype each layer's output is.
+        show_macs: Whether to count multiply-adds of matrix products and convolutions.
+        show_flops: Whether to count floating-point operations, two of them for a multiply-add.
+        show_memory: Whether to show the bytes of each layer's output.
+        show_share: Whether to show each layer's share of the parameters, as a bar.
+        batch_size, input_shapes: What stands for free sizes in the costs, as in `cost`.
+
+    >>> import lamina as keras
+    >>> chain = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, name="a")], name="chain")
+    >>> summary(chain, show_macs=True)
+    Model: "chain"
+    ┌──────────────┬──────────────┬─────────┬───────────────┐
+    │ Layer (type) │ Output Shape │ Param # │ Multiply-adds │
+    ├──────────────┼──────────────┼─────────┼───────────────┤
+    │ a (Dense)    │ (None, 4)    │      16 │            12 │
+    └──────────────┴──────────────┴─────────┴───────────────┘
+     Total params: 16 (64.00 B)
+     Trainable params: 16 (64.00 B)
+     Non-trainable params: 0 (0.00 B)
+     Multiply-adds: 12 for a batch of 1
     """
-    every = summary_rows(model, expand_nested)
-    cells = _cells(_between(every, layer_range), not _is_chain(every), show_trainable)
-    table = _Table(f'Model: "{model.name}"', *cells, _totals(model, every))
-    fitted = line_length is not None or positions is not None
-    if fitted or (print_fn is None and _is_screen()):
-        _rich(table, line_length, positions, print_fn)
-    else:
-        (print_fn or _print)(plain_text(table))
+    costs = {"macs": show_macs, "flops": show_flops, "activations": show_memory}
+    shown = [name for name, wanted in costs.items() if wanted]
+    given: dict[str, Any] = {"batch_size": batch_size, "input_shapes": input_shapes}
+    every = summary_rows(model, expand_nested, with_cost=bool(shown), **given)
+    count = sum(math.prod(v.shape) for v in unique(model.weights))
+    columns: dict[str, Callable[[Row], str]] = {"Layer (type)": _title}
+    columns["Output Shape"] = lambda row: row.output_shape
+    if show_dtype:
+        columns["Dtype"] = lambda row: row.dtype
+    columns["Param #"] = lambda row: "? (unbuilt)" if row.params is None else f"{row.params:,}"
+    if show_share:
+        columns["Share"] = lambda row: bar(row.params / count) if row.params and count else "-"
+    for name in shown:
+        columns[COSTS[name]] = lambda row, name=name: _cost_text(row.cost, name)
+    if show_trainable:
+        columns["Trainable"] = lambda row: {True: "Y", False: "N", None: "-"}[row.trainable]
+    if not _is_chain(every):
+        columns["Connected to"] = lambda row: ",\n".join(row.connected_to) or "-"
+    notes = _totals(model, every)
+    whole = cost(model, **given) if shown else None
+    for name in shown:
+        rows = f" for a batch of {batch_size}" if whole and input_shapes is None else ""
+        notes.append(f"{COSTS[name]}: {_cost_text(whole, name)}{rows}")
+    listed = _between(every, layer_range)
+    body = [[cell(row) for cell in columns.values()] for row in listed]
+    right = {"Param #", "Share", *COSTS.values()}
+    table = Table(f'Model: "{model.name}"', list(columns), body, notes, right, STACKS)
+    table.show(line_length, positions, print_fn)
 
 
-class _Table(NamedTuple):
-    """What is printed; a cell may have several lines."""
-
-    title: str
-    head: list[str]
-    body: list[list[str]]
-    notes: list[str]
-
-
-def _print(text: str) -> None:
-    """Print in characters that standard output can write."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        plain = text.translate(str.maketrans("┌┬┐├┼┤└┴┘─│", "+++++++++-|"))
-        text = plain.encode(encoding, "replace").decode(encoding)
-    print(text)
+COSTS = {"macs": "Multiply-adds", "flops": "FLOPs", "activations": "Activations"}
+"""The heads of the columns of costs."""
+STACKS = (
+    ("FLOPs", "Multiply-adds"), ("Dtype", "Output Shape"), ("Share", "Param #"),
+    ("Activations", "FLOPs"), ("Activations", "Multiply-adds"), ("Trainable", "Param #"),
+    ("Param #", "Output Shape"),
+)  # fmt: skip
+"""Columns that go below others in a narrow table, in this order."""
 
 
-def _is_screen() -> bool:
-    """Whether output goes to a terminal or a notebook."""
-    if sys.stdout.isatty() or "IPython" not in sys.modules:
-        return sys.stdout.isatty()
-    from rich.console import Console
-
-    return Console().is_jupyter
+def _title(row: Row) -> str:
+    return "   " * (row.depth - 1) + "└ " * (row.depth > 0) + f"{row.name} ({row.class_name})"
 
 
-def _cells(
-    rows: list[Row], connections: bool, show_trainable: bool
-) -> tuple[list[str], list[list[str]]]:
-    """The head and the cells of the table."""
-    head = ["Layer (type)", "Output Shape", "Param #"]
-    head += ["Connected to"] * connections + ["Trainable"] * show_trainable
-    body = []
-    for row in rows:
-        indent = "   " * (row.depth - 1) + "└ " * (row.depth > 0)
-        params = "? (unbuilt)" if row.params is None else f"{row.params:,}"
-        cells = [f"{indent}{row.name} ({row.class_name})", row.output_shape, params]
-        if connections:
-            cells.append(",\n".join(row.connected_to) or "-")
-        if show_trainable:
-            cells.append({True: "Y", False: "N", None: "-"}[row.trainable])
-        body.append(cells)
-    return head, body
+def _cost_text(cost: Cost | None, name: str) -> str:
+    if cost is None or not getattr(cost, name):
+        return "?" if cost is None else "0"
+    return (bytes_text if name == "activations" else count_text)(getattr(cost, name))
 
 
 def _is_chain(rows: list[Row]) -> bool:
@@ -218,72 +248,6 @@ def count_and_size(variables: list[Variable]) -> str:
     >>> count_and_size([Variable("zeros", (10, 10), "float32")])
     '100 (400.00 B)'
     """
-    counts = [math.prod(variable.shape) for variable in variables]
-    widths = [
-        0.5 if variable.dtype in ("int4", "uint4") else jnp.dtype(variable.dtype).itemsize
-        for variable in variables
-    ]
-    size, unit = float(sum(map(operator.mul, counts, widths))), 0
-    while size >= 1024 and unit < len(_UNITS) - 1:
-        size, unit = size / 1024, unit + 1
-    return f"{sum(counts):,} ({size:.2f} {_UNITS[unit]})"
-
-
-_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
-
-
-def plain_text(table: _Table) -> str:
-    """The table as text without colours, each column as wide as its widest line."""
-    lines = [[cell.split("\n") for cell in cells] for cells in (table.head, *table.body)]
-    widths = [max(map(len, itertools.chain(*column))) for column in zip(*lines, strict=True)]
-    aligned = [">" if name == "Param #" else "<" for name in table.head]
-
-    def rule(left: str, middle: str, end: str) -> str:
-        return left + middle.join("─" * (width + 2) for width in widths) + end
-
-    printed = []
-    for cells in lines:
-        for parts in itertools.zip_longest(*cells, fillvalue=""):
-            shown = map("{:{}{}}".format, parts, aligned, widths)
-            printed.append(f"│ {' │ '.join(shown)} │")
-    printed.insert(1, rule("├", "┼", "┤"))
-    top, bottom = rule("┌", "┬", "┐"), rule("└", "┴", "┘")
-    return "\n".join([table.title, top, *printed, bottom, *(f" {note}" for note in table.notes)])
-
-
-def _rich(
-    given: _Table,
-    line_length: int | None,
-    positions: Sequence[float] | None,
-    print_fn: Callable[[str], Any] | None,
-) -> None:
-    """The table by rich, which folds cells to the width and knows terminals and notebooks."""
-    from rich import box
-    from rich.console import Console, Group
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(width=line_length, color_system="auto" if print_fn is None else None)
-    table = Table(box=box.SQUARE, header_style="bold")
-    widths = _widths(len(given.head), positions, console.width)
-    for name, width in zip(given.head, widths, strict=True):
-        justify = "right" if name == "Param #" else "left"
-        table.add_column(name, justify=justify, overflow="fold", width=width)
-    for cells in given.body:
-        table.add_row(*map(Text, cells))
-    text = Group(Text(given.title, "bold"), table, *(Text(f" {note}") for note in given.notes))
-    if print_fn is None:
-        console.print(text)
-        return
-    with console.capture() as capture:
-        console.print(text)
-    print_fn(capture.get().rstrip("\n"))
-
-
-def _widths(count: int, positions: Sequence[float] | None, total: int) -> list[int] | list[None]:
-    if positions is None:
-        return [None] * count
-    if len(positions) < count:
-        raise ArgumentError(f"positions has {len(positions)} numbers for {count} columns.")
-    ends = [round(p * total) if max(positions) <= 1 else int(p) for p in positions[:count]]
-    return [max(1, end - start - 3) for start, end in itertools.pairwise([0, *ends])]
+    count = sum(math.prod(variable.shape) for variable in variables)
+    size = sum(size_of(variable.shape, variable.dtype) for variable in variables)
+    return f"{count:,} ({bytes_text(size)})"

@@ -143,9 +143,11 @@ def _box(box: Box, rect: Rect, style: Theme) -> str:
 def _group(group: Group, rect: Rect, depth: int, style: Theme) -> str:
     fill = style.fill("model", 0.3 + 0.3 * (depth % 3))
     left, top = rect.x - rect.width / 2, rect.y - rect.height / 2
+    shifts = (8.0, 4.0, 0.0) if group.times > 1 else (0.0,)  # equal blocks lie on a pile
+    areas = [Rect(rect.x + by, rect.y + by, rect.width, rect.height) for by in shifts]
     return (
         f'<g class="group"><title>{escape(group.name)}</title>'
-        + _rect(rect, 10.0, fill, style.fill("model", 3.0), 1.0)
+        + "".join(_rect(area, 10.0, fill, style.fill("model", 3.0), 1.0) for area in areas)
         + _text(group.name, left + 11.0, top + 14.0, GROUP, style.stroke("model"), bold=True)
         + "</g>"
     )

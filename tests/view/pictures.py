@@ -1,7 +1,9 @@
 """Graphs to draw, and the geometry of drawings, for the tests of this folder."""
 
 import random
-from itertools import pairwise
+from itertools import combinations
+
+import numpy as np
 
 from lamina.view.layout import Layout, Rect
 from lamina.view.level import Point
@@ -79,39 +81,27 @@ def within(inner: Rect, outer: Rect) -> bool:
     return all(b[i] - 0.01 <= a[i] for i in (0, 1)) and all(a[i] <= b[i] + 0.01 for i in (2, 3))
 
 
-def sample(knots: list[Point], upright: bool, steps: int = 24) -> list[Point]:
-    """Points on the curve through the knots, by de Casteljau's formula for cubic curves."""
-    points = []
-    for a, b in pairwise(knots):
-        if upright:
-            c, d = Point(a.x, (a.y + b.y) / 2), Point(b.x, (a.y + b.y) / 2)
-        else:
-            c, d = Point((a.x + b.x) / 2, a.y), Point((a.x + b.x) / 2, b.y)
-        for step in range(steps + 1):
-            t = step / steps
-            weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
-            points.append(
-                Point(
-                    sum(w * p.x for w, p in zip(weights, (a, c, d, b), strict=True)),
-                    sum(w * p.y for w, p in zip(weights, (a, c, d, b), strict=True)),
-                )
-            )
-    return points
+def sample(knots: list[Point], upright: bool, steps: int = 24) -> np.ndarray:
+    """Points on the curve through the knots, an array of pairs, by Bernstein's polynomials."""
+    t = np.linspace(0.0, 1.0, steps + 1)[:, None, None]
+    a, b = np.array(knots[:-1]), np.array(knots[1:])
+    along = np.array([not upright, upright])
+    middle = (a + b) / 2
+    c, d = np.where(along, middle, a), np.where(along, middle, b)
+    curves = (1 - t) ** 3 * a + 3 * t * (1 - t) ** 2 * c + 3 * t * t * (1 - t) * d + t**3 * b
+    return curves.transpose(1, 0, 2).reshape(-1, 2)
 
 
 def faults(graph: ModelGraph, layout: Layout) -> list[str]:
     """What is wrong with a drawing; empty for a good one."""
-    found = []
-    boxes = list(layout.boxes.items())
-    around = graph.enclosing()
+    boxes, around = layout.boxes, graph.enclosing()
     parents = {group.id: group.parent for group in graph.groups}
     page = Rect(layout.width / 2, layout.height / 2, layout.width, layout.height)
-    labels = [*boxes, *((f"label of {key}", rect) for key, rect in layout.labels.items())]
-    for index, (name, rect) in enumerate(labels):
-        found += [f"{name} on {other}" for other, b in labels[:index] if overlap(rect, b)]
-        if not within(rect, page):
-            found.append(f"{name} off the page")
-    for name, rect in boxes:
+    labels = {f"label of {key}": rect for key, rect in layout.labels.items()}
+    solid = boxes | labels
+    found = [f"{name} off the page" for name, rect in solid.items() if not within(rect, page)]
+    found += [f"{a} on {b}" for a, b in combinations(solid, 2) if overlap(solid[a], solid[b])]
+    for name, rect in boxes.items():
         for group, area in layout.groups.items():
             if group in around[name]:
                 found += [f"{name} out of {group}"] if not within(rect, area) else []
@@ -120,15 +110,20 @@ def faults(graph: ModelGraph, layout: Layout) -> list[str]:
     for group, area in layout.groups.items():
         if parents[group] is not None and not within(area, layout.groups[parents[group]]):
             found.append(f"{group} out of {parents[group]}")
+    names, areas = [*solid], np.array([*solid.values()]).reshape(-1, 4)
     for edge, knots in layout.routes:
-        for point in sample(knots, layout.upright):
-            dot = Rect(point.x, point.y, 0.0, 0.0)
-            if not within(dot, page):
-                found.append(f"{edge} off the page")
-            for name, rect in boxes:
-                if overlap(dot, rect):
-                    found.append(f"{edge} through {name}")
         for name, end in ((edge.source, knots[0]), (edge.target, knots[-1])):
-            if not within(Rect(end.x, end.y, 0.0, 0.0), layout.boxes[name]):
+            if not within(Rect(end.x, end.y, 0.0, 0.0), boxes[name]):
                 found.append(f"{edge} does not touch {name}")
+        points = sample(knots, layout.upright)
+        if (points < -0.01).any() or (points > (layout.width + 0.01, layout.height + 0.01)).any():
+            found.append(f"{edge} off the page")
+        # The line, and its head as wide as it is drawn; its own label may stand on it.
+        along, beside = np.array([[0.0, 4.0], [3.8, 0.0]])[:, :: 1 if layout.upright else -1]
+        head = knots[-1] + along * np.sign(np.subtract(knots[-2], knots[-1]))
+        points = np.concatenate([points, [head - beside, head + beside]])
+        away = np.abs(points[:, None] - areas[:, :2])
+        touched = (away < areas[:, 2:] / 2 - 0.01).all(axis=2).any(axis=0)
+        own = f"label of {(edge.source, edge.tensor)}"
+        found += [f"{edge} through {names[i]}" for i in np.flatnonzero(touched) if names[i] != own]
     return found

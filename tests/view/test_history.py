@@ -12,7 +12,8 @@ from PIL import Image
 
 import lamina as keras
 from lamina.core.errors import ArgumentError, UnknownNameError
-from lamina.view.history import Chart, ticks
+from lamina.view.axes import ticks
+from lamina.view.history import Chart
 
 X = np.linspace(-1, 1, 40, dtype="float32")[:, None]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -41,8 +42,8 @@ def test_a_panel_for_each_metric(tmp_path):
     with Image.open(io.BytesIO(chart.png())) as picture:
         colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 20)}
     assert any(b > r + 60 for r, _, b in colours) and any(r > b + 100 for r, _, b in colours)
-    with pytest.raises(ArgumentError, match=r"\.png or \.svg"):
-        chart.save(tmp_path / "curves.pdf")
+    with pytest.raises(ArgumentError, match=r"\.svg"):
+        chart.save(tmp_path / "curves.gif")
 
 
 def test_choosing_metrics():

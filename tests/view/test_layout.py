@@ -1,15 +1,21 @@
 import itertools
-import time
+import random
+from collections import Counter
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from scipy.optimize import linprog
 from view.pictures import edges, faults, lecture, nested, overlap, random_graph
+from view.sketches import GALLERY, decoder, densenet, resnet, unet
 
 from lamina.core.errors import GraphError
 from lamina.view.layout import arrange
-from lamina.view.level import separate
 from lamina.view.model_graph import Box, Edge, Group, ModelGraph
 from lamina.view.ordering import Near, crossings, order
-from lamina.view.ranking import Link, assign, back_edges
+from lamina.view.ranking import assign, back_edges
+from lamina.view.routing import separate
+from lamina.view.simplex import Link, shorten
 from lamina.view.svg import _chip, measure
 
 
@@ -20,19 +26,32 @@ def laid_out(graph, direction="TB"):
 
 
 @pytest.mark.parametrize("direction", ["TB", "BT", "LR", "RL"])
-@pytest.mark.parametrize("cyclic", [False, True])
-def test_random_graphs_are_clean(direction, cyclic):
-    for seed in range(25):
-        graph = random_graph(seed, cyclic)
+def test_random_graphs_are_clean(direction):
+    for seed in range(200):
+        graph = random_graph(seed, cyclic=seed % 3 == 0)
         layout = laid_out(graph, direction)
         assert not faults(graph, layout), seed
         assert len(layout.routes) + len(layout.loops) == len(graph.edges)
 
 
-@pytest.mark.parametrize("graph", [lecture(), nested()], ids=lambda graph: graph.name)
+@pytest.mark.parametrize("make", [lecture, nested, *GALLERY], ids=lambda make: make.__name__)
 @pytest.mark.parametrize("direction", ["TB", "BT", "LR", "RL"])
-def test_drawings_of_models_are_clean(graph, direction):
-    assert not faults(graph, laid_out(graph, direction))
+def test_drawings_of_known_networks_are_clean(make, direction):
+    assert not faults(make(), laid_out(make(), direction))
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize("make", [resnet, unet, decoder, densenet])
+def test_trunks_are_straight_and_what_skips_them_is_beside(make, labelled):
+    graph = make()
+    if not labelled:
+        graph.edges = [replace(edge, label="") for edge in graph.edges]
+    layout = laid_out(graph)
+    across = Counter(rect.x for rect in layout.boxes.values())
+    # ResNet's four projections are branches of two boxes.
+    assert across.most_common(1)[0][1] >= len(graph.boxes) - 8
+    widest = max(rect.width for rect in layout.boxes.values())
+    assert layout.width < widest * (2.6 if make is resnet else 1.6)
 
 
 def test_direction_decides_which_side_is_first():
@@ -45,13 +64,11 @@ def test_direction_decides_which_side_is_first():
     assert boxes["RL"]["Input"].x > boxes["RL"]["Output"].x
 
 
-def test_a_long_chain_is_one_straight_line_and_quick():
+def test_a_long_chain_is_one_straight_line():
     names = [str(index) for index in range(1000)]
     lines = [Edge(a, b) for a, b in itertools.pairwise(names)]
     graph = ModelGraph("chain", [Box(name, "Dense", name) for name in names], lines)
-    start = time.perf_counter()
     layout = laid_out(graph)
-    assert time.perf_counter() - start < 5
     assert len({round(rect.x, 6) for rect in layout.boxes.values()}) == 1
     assert all(a.x == b.x for _, knots in layout.routes for a, b in itertools.pairwise(knots))
 
@@ -112,6 +129,15 @@ def test_a_graph_that_does_not_hang_together_is_refused(graph, word):
         laid_out(graph)
 
 
+def test_what_is_too_large_is_refused_at_once():
+    boxes = [Box(str(index), "Dense") for index in range(50_000)]
+    with pytest.raises(GraphError, match=r"50,000 boxes(?s:.*)folded"):
+        laid_out(ModelGraph("large", boxes))
+    dense = [Edge(str(a), str(b)) for b in range(300) for a in range(b)]
+    with pytest.raises(GraphError, match="44,850 edges that pass 4,499,950 ranks"):
+        laid_out(ModelGraph("dense", boxes[:300], dense))
+
+
 def test_ranks():
     assert assign(3, [Link(0, 1), Link(1, 2, 2)]) == [0, 1, 3]
     assert assign(5, [Link(0, 1), Link(1, 2), Link(2, 4), Link(3, 4)]) == [0, 1, 2, 2, 3]
@@ -127,6 +153,29 @@ def test_ordering_removes_crossings_that_need_not_be():
     layers = order([[0, 1], [2, 3, 4, 5]], up, down)
     position = [layer.index(node) for node in range(6) for layer in layers if node in layer]
     assert crossings(layers, down, position) == 0
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_network_simplex_finds_the_least_sum(seed):
+    rng = random.Random(seed)
+    count = rng.randint(2, 30)
+    links = [
+        Link(*sorted(rng.sample(range(count), 2)), rng.choice([0.5, 1, 2]), rng.choice([0, 1, 8]))
+        for _ in range(rng.randint(1, 3 * count))
+    ]
+    places = [0.0] * count
+    for node in range(count):
+        behind = [places[a] + length for a, b, length, _ in links if b == node]
+        places[node] = max(behind, default=0.0) + rng.choice([0, 3])
+    cost, matrix = np.zeros(count), np.zeros((len(links), count))
+    for row, (source, target, _, weight) in zip(matrix, links, strict=True):
+        cost[[source, target]] += -weight, weight
+        row[[source, target]] = 1.0, -1.0
+    lengths = np.array([link.length for link in links])
+    least = linprog(cost, matrix, -lengths, bounds=[(None, None)] * count).fun
+    shorten(places, links)
+    assert np.all(matrix @ places <= -lengths)
+    assert cost @ places == pytest.approx(least, abs=1e-9)
 
 
 def test_separate_keeps_distance_and_bounds():

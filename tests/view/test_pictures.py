@@ -3,7 +3,11 @@
 import io
 import os
 import re
+import shutil
 import stat
+import subprocess
+import zlib
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,10 +20,12 @@ from lamina.core.errors import ArgumentError, FileError, UnknownNameError
 from lamina.view import fonts
 from lamina.view.dot import Dot
 from lamina.view.files import write_atomically
+from lamina.view.mermaid import mermaid
 from lamina.view.model_graph import Box, Edge, Group, ModelGraph
+from lamina.view.pdf import to_pdf
 from lamina.view.png import to_png
-from lamina.view.style import ACCENTS, THEMES, mix
-from lamina.view.svg import draw
+from lamina.view.style import ACCENTS, THEMES, WEIGHTY, mix
+from lamina.view.svg import Drawing, draw
 
 SPACE = "{http://www.w3.org/2000/svg}"
 
@@ -55,19 +61,25 @@ def test_the_font_is_small_and_has_what_names_need():
     assert fonts.text_width("畳", 10) == 10
 
 
+def texts_outside(root):
+    """Lines of text that are not within the rectangle that they belong to."""
+    found = []
+    for part in root.iter(f"{SPACE}g"):
+        rect = part.findall(f"{SPACE}rect")[-1]
+        left, top = float(rect.get("x")), float(rect.get("y"))
+        right, bottom = left + float(rect.get("width")), top + float(rect.get("height"))
+        for text in part.iter(f"{SPACE}text"):
+            x, y = float(text.get("x")), float(text.get("y"))
+            wide = left + 3 < x and x + float(text.get("textLength")) < right - 3
+            if not (wide and top < y - 0.7 * float(text.get("font-size")) and y < bottom):
+                found.append(text.text)
+    return found
+
+
 @pytest.mark.parametrize("direction", ["TB", "LR"])
 def test_no_text_leaves_its_box(direction):
     for seed in range(30):
-        graph = random_graph(seed)
-        root = ElementTree.fromstring(draw(graph, direction).svg)
-        for part in root.iter(f"{SPACE}g"):
-            rect = part.find(f"{SPACE}rect")
-            left, top = float(rect.get("x")), float(rect.get("y"))
-            right, bottom = left + float(rect.get("width")), top + float(rect.get("height"))
-            for text in part.iter(f"{SPACE}text"):
-                x, y = float(text.get("x")), float(text.get("y"))
-                assert left + 3 < x and x + float(text.get("textLength")) < right - 3
-                assert top < y - 0.7 * float(text.get("font-size")) and y < bottom
+        assert not texts_outside(ElementTree.fromstring(draw(random_graph(seed), direction).svg))
 
 
 def test_svg_is_deterministic_escaped_and_described():
@@ -110,17 +122,52 @@ def test_an_absurd_size_is_lowered_and_said():
     assert max(picture.size) <= 20_000
 
 
-def test_themes_are_readable():
-    def luminance(colour):  # WCAG 2.1, relative luminance
-        parts = np.array(list(bytes.fromhex(colour[1:]))) / 255
-        linear = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-        return float(linear @ [0.2126, 0.7152, 0.0722])
+def linear(colour):  # WCAG 2.1, relative luminance
+    parts = np.array(list(bytes.fromhex(colour[1:]))) / 255
+    return np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
 
-    for style in THEMES.values():
-        for kind in ACCENTS:
-            for ink in (style.ink, style.quiet):
-                a, b = sorted([luminance(ink), luminance(style.fill(kind))])
-                assert (b + 0.05) / (a + 0.05) > 4.5, kind
+
+GREY = np.array([0.2126, 0.7152, 0.0722])
+SIGHTS = {
+    "all": np.eye(3),
+    "grey": np.tile(GREY, (3, 1)),
+    # Machado, Oliveira, Fernandes 2009, severity 1.0, on linear RGB.
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+               [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+               [-0.011820, 0.042940, 0.968881]],
+}  # fmt: skip
+
+
+def seen(colour, sight):
+    """CIE L*a*b* of a colour as someone sees it (IEC 61966-2-1 to XYZ, CIE 15 to Lab)."""
+    rgb = np.clip(np.asarray(SIGHTS[sight]) @ linear(colour), 0, 1)
+    matrix = [[0.4124, 0.3576, 0.1805], GREY, [0.0193, 0.1192, 0.9505]]
+    x, y, z = np.cbrt(matrix @ rgb / np.array([0.9505, 1.0, 1.089]))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_themes_are_readable(name):
+    style = THEMES[name]
+    for kind in ACCENTS:
+        for ink in (style.ink, style.quiet):
+            a, b = sorted(linear(each) @ GREY for each in (ink, style.fill(kind)))
+            assert (b + 0.05) / (a + 0.05) > 4.5, (kind, ink)
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+@pytest.mark.parametrize("name", THEMES)
+def test_neighbours_look_different_to_all_readers(name, sight):
+    beside = {"norm", "pooling", "activation", "merge", "reshape", "regularisation"}
+    for kind in WEIGHTY:  # a layer with weights, and what usually stands beside it
+        for other in beside:
+            fills = (THEMES[name].fill(each) for each in (kind, other))
+            a, b = (seen(fill, sight) for fill in fills)
+            assert np.linalg.norm(a - b) > 3.5, (kind, other)
+
+
+def test_colours():
     assert mix("#000000", "#ffffff", 0.25) == "#bfbfbf"
     with pytest.raises(UnknownNameError, match="light"):
         draw(lecture(), theme_name="ligth")
@@ -163,3 +210,74 @@ def test_written_files_have_ordinary_permissions(tmp_path):
     finally:
         os.umask(mask)
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def streams(pdf):
+    found = re.findall(rb"<</Length (\d+)/Filter/FlateDecode[^>]*>>stream\n", pdf)
+    starts = [match.end() for match in re.finditer(rb"FlateDecode[^>]*>>stream\n", pdf)]
+    return [zlib.decompress(pdf[a : a + int(n)]) for a, n in zip(starts, found, strict=True)]
+
+
+def test_pdf_is_well_formed_and_its_text_can_be_read():
+    graph = ModelGraph("a (b)", [Box("x", "Dense", "слой_12 × →", "dense", (("key", "välue"),))])
+    pdf = to_pdf(draw(graph))
+    start = int(re.search(rb"startxref\n(\d+)\n%%EOF\n$", pdf)[1])
+    assert pdf[start : start + 4] == b"xref"
+    for number, offset in enumerate(re.findall(rb"(\d{10}) 00000 n \n", pdf[start:]), 1):
+        assert pdf[int(offset) :].startswith(b"%d 0 obj" % number)
+    page, *rest = streams(pdf)
+    maps = [
+        dict(re.findall(rb"<(\w+)> <(\w+)>\n", each)) for each in rest if b"beginbfchar" in each
+    ]
+    lines = [
+        b"".join(
+            bytes.fromhex(maps[int(font)][code].decode()) for code in re.findall(b"....", codes)
+        )
+        for font, codes in re.findall(rb"/F(\d) .*?<(\w+)> Tj", page)
+    ]
+    assert [line.decode("utf-16-be") for line in lines] == ["слой_12 × →", "Dense", "key", "välue"]
+
+
+@pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="poppler is not installed")
+@pytest.mark.parametrize("theme", THEMES)
+def test_pdf_looks_like_the_png(tmp_path, theme):
+    drawing = draw(nested(), theme_name=theme)
+    (tmp_path / "a.pdf").write_bytes(to_pdf(drawing))
+    command = ["pdftoppm", "-r", "96", "-png", "-singlefile", "a.pdf", "a"]
+    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert not done.stderr
+    a, b = pixels(to_png(drawing, 96)), pixels((tmp_path / "a.png").read_bytes())
+    height, width = min(a.shape[0], b.shape[0]), min(a.shape[1], b.shape[1])
+    assert abs(a.shape[0] - b.shape[0]) <= 1 and abs(a.shape[1] - b.shape[1]) <= 1
+    assert np.abs(a[:height, :width] - b[:height, :width]).mean() < 3
+
+
+def test_a_very_long_page_has_larger_units():
+    pdf = to_pdf(Drawing('<svg xmlns="http://www.w3.org/2000/svg"/>', 100.0, 40_000.0))
+    assert b"/UserUnit 3" in pdf and b"/MediaBox[0 0 25.00 10000.00]" in pdf
+
+
+def test_pdf_reads_every_shape_that_drawings_have():
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg"><g transform="translate(5 6)">'
+        '<circle cx="9" cy="9" r="2" fill="#ff0000" fill-opacity="0.5"/>'
+        '<path d="M1 2L3 4L5 6h2v-3c1 1 2 2 3 3Z" stroke="#00ff00" stroke-dasharray="2,1"/>'
+        "</g></svg>"
+    )
+    pdf = to_pdf(Drawing(svg, 20.0, 20.0))
+    page = streams(pdf)[0].decode()
+    assert "1 0 0 1 5 6 cm" in page and "/G0 gs" in page and b"/ca 0.5" in pdf
+    assert "1.00 2.00 m 3.00 4.00 l 5.00 6.00 l 7.00 6.00 l 7.00 3.00 l" in page
+    assert "8.00 4.00 9.00 5.00 10.00 6.00 c h B" in page and "[2 1] 0 d" in page
+
+
+def test_mermaid():
+    graph = nested()
+    boxes = [replace(graph.boxes[0], name='im"a[g]e'), *graph.boxes[1:]]
+    text = mermaid(replace(graph, boxes=boxes), "LR")
+    lines = [line.strip() for line in text.splitlines()]
+    assert lines[0] == "flowchart LR"
+    assert sum(":::op" in line for line in lines) == 10
+    assert sum(line.startswith("subgraph") for line in lines) == lines.count("end") == 2
+    assert sum("-->" in line for line in lines) == 11
+    assert "im#34;a[g]e" in text and text.count('"') % 2 == 0

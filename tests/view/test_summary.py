@@ -1,17 +1,20 @@
 import copy
+import functools
 import io
 import re
 import sys
+import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from rich.console import Console
+from gallery import MODELS
 from view.test_plot import Residual, chain, lecture, nested
 
 import lamina as keras
 from lamina.core.errors import ArgumentError, DTypeError
 from lamina.view import summary, summary_rows
 from lamina.view.summary import count_and_size
+from lamina.view.table import Table
 
 layers = keras.layers
 
@@ -144,6 +147,73 @@ def test_no_cell_is_cut_at_any_width(width):
         assert f"branch_number_{index}_of_the_block[0][0]" in connected
 
 
+EVERYTHING = {f"show_{key}": True for key in "dtype macs flops memory share trainable".split()}
+
+
+def cells_of(text):
+    """The cells of a printed table, its rows told apart by the first column, without spaces."""
+    lines = [line for line in text.splitlines() if line.startswith("│")]
+    return [re.sub(r"\s", "", "".join(column)) for column in zip(
+        *(line.split("│")[1:-1] for line in lines), strict=True)]  # fmt: skip
+
+
+gallery = functools.cache(lambda name: MODELS[name]())
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+@pytest.mark.parametrize("options", [{}, EVERYTHING], ids=["plain", "everything"])
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_of_the_gallery_keeps_every_cell(name, options, width):
+    """All that the rows say is there, whole, in order, and no line is too long."""
+    model, rows = gallery(name), summary_rows(gallery(name), expand_nested=True)
+    free = {"input_shapes": [(1, 7), (1, 9)]} if name == "transformer" else {}
+    text = text_of(model, line_length=width, expand_nested=True, **options, **free)
+    assert max(map(len, text.splitlines())) <= width and "…" not in text and "?" not in text
+    columns = cells_of(text)
+    titles = (f"{'└' * (row.depth > 0)}{row.name}({row.class_name})" for row in rows)
+    assert columns[0] == "Layer(type)" + "".join(titles)
+    at = 0
+    for row in rows:
+        shape = row.output_shape.replace(" ", "")
+        at = columns[1].index(shape, at) + len(shape)
+        assert any(f"{row.params:,}" in column for column in columns[1:])
+    if "Connectedto" in columns[-1]:
+        came = (",".join(row.connected_to) or "-" for row in rows)
+        assert columns[-1] == "Connectedto" + "".join(came)
+
+
+def test_columns_go_below_others_where_there_is_no_room():
+    wide, narrow = (text_of(gallery("siamese"), line_length=w, **EVERYTHING) for w in (160, 80))
+    assert re.search(r"│ Multiply-adds +│ +FLOPs +│ Activations │", wide)
+    assert any(column.startswith("Multiply-addsFLOPs") for column in cells_of(narrow))
+    assert sorted(re.findall(r"[\d.]+ [kMG]?B?\b", wide)) == sorted(
+        re.findall(r"[\d.]+ [kMG]?B?\b", narrow)
+    )
+
+
+def test_costs_and_shares():
+    text = text_of(chain(shape=(10,)), **EVERYTHING)
+    costs = r"one \(Dense\) .* float32 │ +110 │ █▎ +25.3 % │ +100 │ +220 │ +40.00 B │ Y"
+    assert re.search(costs, text)
+    assert "Multiply-adds: 400 for a batch of 1" in text and "Activations: 140.00 B for" in text
+    text = text_of(chain(shape=(10,)), show_macs=True, batch_size=32)
+    assert "Multiply-adds: 12.8 k for a batch of 32" in text and "FLOPs" not in text
+    assert "Multiply-adds: ?" in text_of(chain(), show_macs=True)
+    rows = summary_rows(gallery("siamese"), True, with_cost=True)
+    (tower,) = [row for row in rows if row.name == "tower"]
+    assert sum(row.cost.macs for row in rows if row.depth == 1) == tower.cost.macs > 0
+    with pytest.raises(TypeError, match="show_flop"):
+        chain().summary(show_flop=True)
+
+
+def test_a_notebook_gets_the_same_cells():
+    table = Table("t", ["a", "n"], [["x <b>\ny", "1"]], ["below"], {"n"})
+    page = ET.fromstring(f"<div>{table._repr_html_()}</div>")
+    assert [cell.text for cell in page.iter("td")] == table.body[0]
+    assert [cell.text for cell in page.iter("th")] == table.head
+    assert page.find("p/b").text == "t" and page.findall("p")[1].text == "below"
+
+
 def test_positions_set_the_columns():
     model = chain(shape=(10,))
     parts = text_of(model, line_length=100, positions=[0.5, 0.8, 1.0])
@@ -198,9 +268,3 @@ def test_no_array_is_made():
 def test_what_is_no_model_is_refused():
     with pytest.raises(DTypeError, match="summary"):
         summary([1, 2])
-
-
-def test_rich_agrees_with_the_plain_table():
-    text = text_of(lecture())
-    wide = text_of(lecture(), line_length=Console(width=300, file=io.StringIO()).width)
-    assert wide == text

@@ -1,0 +1,154 @@
+"""Our layout beside graphviz's ``dot``: crossings, and the length of all edges.
+
+``dot`` gets the sizes of our boxes, the distances that we keep and the groups as clusters; labels
+on edges are left out of both. Every edge counts with its whole way, from border to border, also
+where ours share a line. Its curves may leave a box anywhere and in any direction; ours leave and
+arrive along the ranks, so that heads stand upright, and keep a trunk straight.
+"""
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from itertools import pairwise
+from math import dist
+
+import numpy as np
+import pytest
+from view.pictures import lecture, nested, random_graph, sample
+from view.sketches import GALLERY
+
+from lamina.view.layout import PADDING, arrange
+from lamina.view.routing import ARROW, BESIDE, CLEAR
+from lamina.view.svg import measure
+
+INCH = 72.0
+CASES = [lecture, nested, *GALLERY]
+
+
+@pytest.fixture(autouse=True)
+def oracle():
+    if not shutil.which("dot"):
+        missing = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        missing("graphviz's `dot` is not installed: apt-get install graphviz")
+
+
+def dot_text(graph, layout):
+    """The graph for ``dot``, a pixel as a point."""
+    gap = (CLEAR + 8 + ARROW) / INCH
+    lines = [f"digraph {{ graph [nodesep={BESIDE / INCH} ranksep={gap} splines=spline]"]
+    lines.append('node [shape=box fixedsize=true label=""] edge [dir=none]')
+
+    def enter(parent):
+        for box in graph.boxes:
+            if box.group == parent:
+                *_, width, height = layout.boxes[box.id]
+                lines.append(f'"{box.id}" [width={width / INCH} height={height / INCH}]')
+        for group in graph.groups:
+            if group.parent == parent:
+                lines.append(f'subgraph "cluster_{group.id}" {{')
+                lines.append(f'margin={PADDING} label="{group.name}"')
+                enter(group.id)
+                lines.append("}")
+
+    enter(None)
+    lines.extend(f'"{e.source}" -> "{e.target}"' for e in graph.edges if e.source != e.target)
+    return "\n".join([*lines, "}"])
+
+
+def bezier(points, steps=8):
+    """Points on the cubic curves that these control points stand for."""
+    t = np.linspace(0.0, 1.0, steps + 1)[:, None]
+    weights = np.hstack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3])
+    return np.concatenate([weights @ points[i : i + 4] for i in range(0, len(points) - 3, 3)])
+
+
+def length(routes):
+    return sum(dist(a, b) for _, _, points in routes for a, b in pairwise(points))
+
+
+def crossings(routes):
+    """At how many places lines cross whose edges have no end in common.
+
+    Edges from one box that run together are one line on paper, and cross another one once.
+    """
+    segments = []
+    for source, target, points in routes:
+        for a, b in pairwise(points):
+            if a != b:
+                (_, low), (_, high) = sorted((a, b), key=lambda point: point[1])
+                segments.append((low, high, min(a[0], b[0]), max(a[0], b[0]), a, b, source, target))
+    segments.sort(key=lambda segment: segment[0])
+    found, active = set(), []
+    for s in segments:
+        active = [t for t in active if t[1] >= s[0]]
+        for t in active:
+            if t[2] <= s[3] and s[2] <= t[3] and not {s[6], s[7]} & {t[6], t[7]}:
+                place = meeting(*s[4:6], *t[4:6])
+                if place:
+                    found.add((*sorted((s[6], t[6])), *place))
+        active.append(s)
+    return len(found)
+
+
+def meeting(a, b, c, d):
+    """Where the lines from a to b and from c to d cross, to the pixel; None if they do not."""
+
+    def side(p, q, r):
+        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+    first, second = side(c, d, a), side(c, d, b)
+    if (first < 0) == (second < 0) or (side(a, b, c) < 0) == (side(a, b, d) < 0):
+        return None
+    share = first / (first - second)
+    return round(a[0] + share * (b[0] - a[0])), round(a[1] + share * (b[1] - a[1]))
+
+
+def compared(graphs):
+    """For each graph our length and crossings, and those of ``dot``."""
+    layouts = []
+    for graph in graphs:
+        titles = {group.id: 7.0 * len(group.name) for group in graph.groups}
+        layouts.append(arrange(graph, {box.id: measure(box) for box in graph.boxes}, {}, titles))
+    text = "\n".join(map(dot_text, graphs, layouts))
+    done = subprocess.run(["dot", "-Tplain"], input=text, capture_output=True, text=True)
+    theirs = []
+    for line in done.stdout.splitlines():
+        kind, *words = line.split()
+        if kind == "graph":
+            theirs.append([])
+        if kind == "edge":
+            source, target, count = words[0].strip('"'), words[1].strip('"'), int(words[2])
+            numbers = [float(word) * INCH for word in words[3 : 3 + 2 * count]]
+            curve = bezier(np.array(numbers).reshape(-1, 2)).tolist()
+            theirs[-1].append((source, target, curve))
+    found = []
+    for graph, layout, other in zip(graphs, layouts, theirs, strict=True):
+        ours = [(e.source, e.target, sample(knots, True, 8).tolist()) for e, knots in layout.routes]
+        assert len(ours) == len(other), graph.name
+        found.append((length(ours), crossings(ours), length(other), crossings(other)))
+    return found
+
+
+@cache
+def measured():
+    """Of drawings of known networks, and of 200 random graphs."""
+    known = compared([make() for make in CASES])
+    return known, compared([random_graph(seed) for seed in range(200)])
+
+
+def test_edges_are_as_short_and_cross_as_seldom_as_those_of_graphviz():
+    for results in measured():
+        way, crossed, their_way, they_crossed = map(sum, zip(*results, strict=True))
+        assert way <= 1.1 * their_way
+        assert crossed <= 1.1 * they_crossed
+
+
+# Longer by choice: a straight trunk pushes wide skips out; a group is entered through its border.
+LONGER = {"decoder": 1.16, "siamese": 1.15, "transformer": 1.32, "nested": 1.8}
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=[case.__name__ for case in CASES])
+def test_known_networks(number):
+    way, _, their_way, _ = measured()[0][number]
+    assert way <= LONGER.get(CASES[number].__name__, 1.1) * their_way
