@@ -1,5 +1,6 @@
 """SVG, PNG, fonts, DOT and files."""
 
+import base64
 import io
 import os
 import re
@@ -250,6 +251,25 @@ def test_pdf_looks_like_the_png(tmp_path, theme):
     height, width = min(a.shape[0], b.shape[0]), min(a.shape[1], b.shape[1])
     assert abs(a.shape[0] - b.shape[0]) <= 1 and abs(a.shape[1] - b.shape[1]) <= 1
     assert np.abs(a[:height, :width] - b[:height, :width]).mean() < 3
+
+
+@pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="poppler is not installed")
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_pdf_shows_images(tmp_path, mode):
+    squares = np.random.default_rng(0).integers(0, 256, (3, 4, 3), np.uint8)
+    file, picture = io.BytesIO(), Image.fromarray(squares).convert(mode)
+    picture.save(file, "PNG")
+    data = base64.b64encode(file.getvalue()).decode()
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg"><image x="20" y="30" width="40" height="30" '
+        f'href="data:image/png;base64,{data}"/></svg>'
+    )
+    (tmp_path / "a.pdf").write_bytes(to_pdf(Drawing(svg, 100.0, 100.0)))
+    command = ["pdftoppm", "-r", "96", "-png", "-singlefile", "a.pdf", "a"]
+    assert not subprocess.run(command, cwd=tmp_path, check=True, capture_output=True).stderr
+    drawn = pixels((tmp_path / "a.png").read_bytes())
+    assert (drawn[35:60:10, 25:60:10] == np.asarray(picture.convert("RGB"))).all()
+    assert (drawn[:29] == 255).all() and (drawn[:, 62:] == 255).all()
 
 
 def test_a_very_long_page_has_larger_units():
