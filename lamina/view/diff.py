@@ -32,6 +32,8 @@ KINDS: dict[str, Kind] = {"added": "merge", "removed": "pooling", "changed": "de
 """The families whose colours the drawing uses."""
 ROWS = 5
 """Changes of one layer that the drawing shows; the table has all."""
+MOST = 250_000
+"""Pairs of layers that are compared to align two stretches; larger ones are new altogether."""
 INSIDE = {"name", "layers", "input_layers", "output_layers", "build_input_shape"}
 """Parts of configs that are compared otherwise."""
 
@@ -221,7 +223,7 @@ def _matched(old: _Side, new: _Side) -> list[tuple[int, int]]:
     for kind, i1, i2, j1, j2 in matcher.get_opcodes():
         if kind == "equal":
             found |= dict(zip(left[i1:i2], right[j1:j2], strict=True))
-        elif kind == "replace":
+        elif kind == "replace" and (i2 - i1) * (j2 - j1) <= MOST:
             found |= _aligned(old, left[i1:i2], new, right[j1:j2])
     return sorted(found.items())
 
