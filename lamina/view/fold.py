@@ -61,8 +61,8 @@ def _folded_once(graph: ModelGraph) -> ModelGraph:
     times: dict[str, int] = {}
     ends: dict[str, str] = {}
     blocks: list[Group] = []
-    index = _Index(graph)
-    runs = repeats(graph)
+    finder = _Finder(graph.check())
+    runs, index = finder.run(), finder.index
     if not runs:
         return graph
     for run in runs:
@@ -203,8 +203,7 @@ class _Finder:
         read: dict[str, dict[str, None]] = {item: {} for item in members}
         for a, b, _ in flows:
             read[b[0]][a[0]] = None
-        order = _ordered(members, read)
-        self.orders[group] = order
+        order = self.orders[group] = self.index.members[group] = _ordered(members, read)
         self.places |= {item: place for place, item in enumerate(order)}
         self.refs[group] = [[] for _ in order]
         for a, b, tensor in flows:

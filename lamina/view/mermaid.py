@@ -12,7 +12,7 @@ def mermaid(graph: ModelGraph, direction: Direction = "TB", theme: str = "light"
     >>> print(mermaid(ModelGraph("m", [Box("a", "Dense", "first", "dense")])))
     flowchart TB
       n0["<b>first</b> Dense"]:::dense
-      classDef dense fill:#dbe7f2,stroke:#2969aa,color:#1c2733
+      classDef dense fill:#ccdcec,stroke:#2969a6,color:#1c2733
     """
     style = THEMES[theme]
     numbers = {box.id: f"n{number}" for number, box in enumerate(graph.boxes)}

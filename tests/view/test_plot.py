@@ -308,8 +308,8 @@ def test_formats(tmp_path, suffix):
     path = tmp_path / f"model.{suffix}"
     keras.utils.plot_model(lecture(), str(path), show_shapes=True)
     start = {
-        "png": b"\x89PNG", "svg": b"<svg", "dot": b"digraph", "pdf": b"%PDF", "mmd": b"flowchart TB",
-        "html": b"<!doctype html>",
+        "png": b"\x89PNG", "svg": b"<svg", "dot": b"digraph", "pdf": b"%PDF",
+        "mmd": b"flowchart TB", "html": b"<!doctype html>",
     }[suffix.lower()]  # fmt: skip
     assert path.read_bytes().startswith(start)
     assert list(tmp_path.iterdir()) == [path]
@@ -527,6 +527,22 @@ def blocks(*widths, skip=False, frozen=None):
 def test_what_differs_or_is_read_from_outside_is_not_folded(model, expected):
     graph = describe(model(), "names")
     assert sorted(len(run.copies) for run in repeats(graph)) == expected
+
+
+def test_copies_are_matched_by_what_they_compute_not_by_when_they_were_made():
+    def block(number):
+        x = keras.Input((8,))
+        parts = {}
+        for name in ("left", "right") if number % 2 else ("right", "left"):
+            act = "relu" if name == "left" else "tanh"
+            parts[name] = layers.Dense(4, activation=act, name=f"{name}{number}")(x)
+        y = layers.Concatenate()([parts["left"], parts["right"]])
+        return keras.Model(x, y, name=f"block{number}")
+
+    model = keras.Sequential([keras.Input((8,)), *map(block, range(5))])
+    small = folded(describe(model, "names", expand_nested=True))
+    assert [group.times for group in small.groups] == [5]
+    assert {box.name for box in small.boxes} >= {"left0–4", "right0–4"}
 
 
 def test_random_graphs_fold_into_graphs_that_hang_together():
