@@ -106,6 +106,9 @@ def test_a_histogram_counts_every_number():
 )
 def test_filters_are_a_grid(layer, shape, title, tiles):
     layer.build((None, *shape))
+    rng = np.random.default_rng(0)  # no number is so small that its colour is white
+    values = rng.choice([-1.0, 1.0], layer.kernel.shape) * rng.uniform(0.2, 1.0, layer.kernel.shape)
+    layer.kernel.assign(values)
     chart = weights(layer)
     assert chart.titles[1] == title
     fits(chart)
