@@ -1,9 +1,12 @@
 """Draws the pictures of the documentation, with Lamina itself: `python tools/make_pictures.py`.
 
-The model is the one that the README's example builds, taken from the README.
+The first model is the one that the README's example builds, taken from the README; the others are
+those of the guide to looking inside, run as it stands.
 """
 
+import contextlib
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,18 @@ def readme_model() -> Any:
     return names["model"]
 
 
+def looking() -> None:
+    """The pictures that the guide to looking inside saves."""
+    guide = (ROOT / "docs" / "guides" / "looking.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```", guide, re.DOTALL | re.MULTILINE))
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        exec(code, {})
+        for name in ("profile", "diff", "weights", "activations", "confusion"):
+            path = ASSETS / f"looking-{name}.svg"
+            path.write_bytes(Path(f"{name}.svg").read_bytes())
+            print(path.relative_to(ROOT), path.stat().st_size, "bytes")
+
+
 def main() -> None:
     """Write the pictures, as SVG and PNG."""
     ASSETS.mkdir(exist_ok=True)
@@ -37,6 +52,7 @@ def main() -> None:
             rankdir="LR", dpi=144,
         )  # fmt: skip
         print(path.relative_to(ROOT), path.stat().st_size, "bytes")
+    looking()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`weights` and `activations`: numbers inside a model, as histograms and as pictures of pixels."""
 
 import math
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -8,8 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import nest
-from lamina.core.errors import ArgumentError, DTypeError, describe_value, unknown
-from lamina.core.tracking import is_layer, is_variable
+from lamina.core.errors import (
+    ArgumentError,
+    DTypeError,
+    LaminaWarning,
+    describe_value,
+    unknown,
+)  # fmt: skip
+from lamina.core.tracking import is_layer
 from lamina.view.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axes, coloured, image, page
 from lamina.view.describe import kind_of
 from lamina.view.plot import Shown
@@ -20,7 +27,7 @@ from lamina.view.svg import CHIP, TITLE, _n, _text, text_width
 BINS, TILES, ROOM = 40, 16, 320
 """Bars of a histogram; tiles of a grid along a side, at most; pixels of its side."""
 PANELS, LINE = 60, 32
-"""Panels of one picture, and numbers of a vector in one line, at most."""
+"""Things that one picture shows, and numbers of a vector in one line, at most."""
 
 
 class Panels(Shown):
@@ -72,23 +79,24 @@ def weights(layer: Any, theme: str = "light") -> Panels:
     """
     if not is_layer(layer):
         raise DTypeError("Weights are drawn of a layer or a model.", met=describe_value(layer))
+    wanted = set(map(id, layer.weights))
     found = [(each, v) for each in layer._flatten_layers() for v in each._lamina.variables
-             if is_variable(v) and any(v is w for w in layer.weights)]  # fmt: skip
+             if id(v) in wanted]  # fmt: skip
     if not found:
         fix = "" if layer.built else "call it on data, or build it, first"
         raise ArgumentError(f"{layer._who()} has no weights to draw.", fix=fix)
     style, panels = _theme(theme), []
-    for owner, variable in found:
+    for owner, variable in _first(found, "weights"):
         values = np.asarray(variable, np.float32)
         name = variable.name if owner is layer else f"{owner.name}/{variable.name}"
         panels.append(_histogram(f"{name} {tuple(values.shape)}", values, style))
         if kind_of(owner) == "conv" and values.ndim in (3, 4):
             panels.append(_filters(name, values, style))
-    return Panels(f"weights of {layer.name}", panels[:PANELS], style)
+    return Panels(f"weights of {layer.name}", panels, style)
 
 
 def activations(
-    model: Any, x: Any, layers: Iterable[Any] | None = None, sample: int = 0, channels: int = 64,
+    model: Any, x: Any, layers: Iterable[Any] | None = None, sample: int = 0, channels: int = 16,
     theme: str = "light",
 ) -> Panels:  # fmt: skip
     """What layers give for an input: a grid of maps, one for each channel.
@@ -134,7 +142,7 @@ def activations(
     if not chosen:
         raise ArgumentError(f"{model._who()}: there are no layers to draw.")
     style, panels = _theme(theme), []
-    for name in chosen[:PANELS]:
+    for name in _first(chosen, "layers"):
         step, values = by_name[name]
         first = getattr(step, "data_format", None) == "channels_first"
         maps = _maps(values[0], first)
@@ -148,6 +156,14 @@ def activations(
 
 
 _theme = theme
+
+
+def _first(found: list[Any], what: str) -> list[Any]:
+    """As many as one picture shows; a warning says how many there are more."""
+    if len(found) > PANELS:
+        text = f"The first {PANELS} of {len(found)} {what} are drawn [many-panels]."
+        warnings.warn(text, LaminaWarning, stacklevel=3)
+    return found[:PANELS]
 
 
 def _maps(values: np.ndarray, channels_first: bool) -> np.ndarray:

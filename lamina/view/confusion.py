@@ -14,6 +14,8 @@ from lamina.view.style import Theme, mix, theme
 from lamina.view.svg import CHIP, ROW, TITLE, _rect, _text, text_width
 from lamina.view.table import Table
 
+MOST = 2000
+"""Classes of a matrix, at most."""
 MARGIN, LEAST, ROOM = 18.0, 12.0, 900.0
 """Pixels around the drawing, of the smallest cell, and for all cells of a row where they fit."""
 
@@ -89,6 +91,8 @@ def confusion(
         raise ShapeError("There must be one prediction for each sample.", met=met)
     both = np.concatenate([true, predicted])
     count = max(classes, more, len(names or ()), 1 + int(both.max(initial=0)))
+    if count > MOST:
+        raise ArgumentError(f"A confusion matrix has at most {MOST} classes.", met=f"{count}")
     known = len(names) if names is not None else classes or count
     if both.min(initial=0) < 0 or count > known:
         met = f"classes from {both.min(initial=0)} to {count - 1}"
@@ -149,7 +153,7 @@ def _drawn(found: Confusion, style: Theme) -> Any:
             head = names[i] if headed else str(i)
             x = left + (i + 0.5) * across - text_width(head, ROW) / 2
             parts.append(_text(head, x, top - 14.0, ROW, style.ink))
-        for j in range(count):
+        for j in range(count) if shown else np.flatnonzero(matrix[i]):
             x, share = left + (j + 0.5) * across, float(matrix[i, j] / sums[i, 0])
             accent = style.stroke("dense" if i == j else "pooling")
             fill = mix(accent, style.background, 0.06 + 0.9 * share if share else 0.0)

@@ -32,6 +32,8 @@ KINDS: dict[str, Kind] = {"added": "merge", "removed": "pooling", "changed": "de
 """The families whose colours the drawing uses."""
 ROWS = 5
 """Changes of one layer that the drawing shows; the table has all."""
+MOST = 250_000
+"""Pairs of layers that are compared to align two stretches; larger ones are new altogether."""
 INSIDE = {"name", "layers", "input_layers", "output_layers", "build_input_shape"}
 """Parts of configs that are compared otherwise."""
 
@@ -221,7 +223,7 @@ def _matched(old: _Side, new: _Side) -> list[tuple[int, int]]:
     for kind, i1, i2, j1, j2 in matcher.get_opcodes():
         if kind == "equal":
             found |= dict(zip(left[i1:i2], right[j1:j2], strict=True))
-        elif kind == "replace":
+        elif kind == "replace" and (i2 - i1) * (j2 - j1) <= MOST:
             found |= _aligned(old, left[i1:i2], new, right[j1:j2])
     return sorted(found.items())
 
@@ -282,15 +284,16 @@ def _weights(a: Any, b: Any, values: bool) -> Iterator[Was]:
         yield Was("weights", f"{len(a.weights)} arrays", f"{len(b.weights)} arrays")
         return
     for x, y in zip(a.weights, b.weights, strict=True):
+        name = y.path.rpartition(f"{b.name}/")[2] or y.name
         if x.shape != y.shape:
-            yield Was(f"{y.name} shape", str(x.shape), str(y.shape))
+            yield Was(f"{name} shape", str(x.shape), str(y.shape))
         elif values and x is not y:
             before, after = np.asarray(x), np.asarray(y)
             if not np.array_equal(before, after, equal_nan=before.dtype.kind in "fc"):
                 apart = np.abs(before.astype(np.float64) - after.astype(np.float64))
                 size, largest = float(np.max(apart)), float(np.max(np.abs(before)))
                 share = f", relative {size / largest:.2g}" if largest else ""
-                yield Was(y.name, "", f"max. difference {size:.3g}{share}")
+                yield Was(name, "", f"max. difference {size:.3g}{share}")
 
 
 # --- drawing ------------------------------------------------------------------------------------
@@ -313,8 +316,13 @@ def _both(old: _Side, new: _Side, there: dict[int, int], details: dict[int, Any]
             graph.boxes.append(replace(gone, id=places[box.id], group=group))
     before = {(places[edge.source], places[edge.target]) for edge in old.graph.edges}
     after = {(edge.source, edge.target) for edge in new.graph.edges}
-    graph.edges += [Edge(*ends, "" if ends in before else "+") for ends in sorted(after)]
-    graph.edges += [Edge(*ends, "−", tensor=1) for ends in sorted(before - after)]
+    kept = {new.boxes[j].id for j in back}  # a box that came or went says so for its edges
+
+    def edges(found: set[tuple[str, str]], sign: str, tensor: int) -> list[Edge]:
+        return [Edge(*ends, sign * kept.issuperset(ends), tensor) for ends in sorted(found)]
+
+    graph.edges += [Edge(*ends) for ends in sorted(after & before)]
+    graph.edges += edges(after - before, "+", 0) + edges(before - after, "−", 1)
     return graph
 
 

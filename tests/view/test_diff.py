@@ -92,6 +92,16 @@ def test_weights():
     assert diff(a, b) and not diff(b, b)
 
 
+def test_weights_inside_a_layer_are_told_apart():
+    def model():
+        x = keras.Input((5, 4), name="x")
+        return keras.Model(x, layers.MultiHeadAttention(2, 2, name="attention")(x, x))
+
+    (change,) = diff(model(), model()).changes
+    assert [was.key for was in change.details] == [f"{part}/kernel" for part in (
+        "query", "key", "value", "attention_output")]  # fmt: skip
+
+
 def test_wiring_alone():
     def model(swapped):
         a, b = keras.Input((2,), name="a"), keras.Input((2,), name="b")
@@ -116,7 +126,9 @@ def test_both_in_one_drawing():
     plain = [box for box in graph.boxes if box.name[:2] not in signs.values()]
     assert len(plain) == found.same
     ends = {(e.source.strip("− _0123456789"), e.label) for e in graph.edges}
-    assert ("conv2d", "+") in ends and ("batch_normalization", "−") in ends
+    assert {("dense", "−"), ("batch_normalization", "")} <= ends and ("dense", "+") not in ends
+    without = diff(net(), net(norm=False), weights=False).picture.graph
+    assert [e.label for e in without.edges if "conv2d" in e.source] == ["+", ""]
     assert "<svg" in found._repr_html_() and "<table>" in found._repr_html_()
     assert "units" in repr(found) and repr(diff(net(), net(), weights=False)).endswith("the same")
 
