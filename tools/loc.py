@@ -30,7 +30,7 @@ CEILINGS = {
     "layers/preprocessing": 1300,
     "training, callbacks": 4750,
     "saving": 1075,
-    "view": 3700,
+    "view": 4550,
     "export, quantizers": 600,
     "models": 1080,
     "applications, wrappers, distillation": 900,
@@ -39,7 +39,7 @@ CEILINGS = {
 }
 """Code lines a room may have. Raising one is a decision: docs/design.md says why."""
 
-TOTAL = 27_500
+TOTAL = 28_200
 CANARY = ("layers/dense.py", 45)
 LONGEST = 500
 LONG_FILES: frozenset[str] = frozenset()
