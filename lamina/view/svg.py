@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
+from itertools import pairwise, takewhile
+from typing import Any
 
 from lamina.view.fonts import FAMILY, text_width
 from lamina.view.layout import LOOP, Layout, Rect, Size, arrange
 from lamina.view.level import Point
-from lamina.view.model_graph import Box, Direction, Group, ModelGraph
+from lamina.view.model_graph import Box, Direction, Edge, Group, ModelGraph
 from lamina.view.style import Theme, theme
 
 FONTS = f"{FAMILY}, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
@@ -78,12 +79,22 @@ def _document(graph: ModelGraph, layout: Layout, style: Theme) -> str:
     ]
     for group in sorted(graph.groups, key=lambda group: len(around[group.id])):
         parts.append(_group(group, layout.groups[group.id], len(around[group.id]), style))
-    parts += [_edge(knots, layout.upright, style) for _, knots in layout.routes]
+    drawn: set[Any] = set()
+    for edge, knots in layout.routes:
+        parts.append(_edge(_undrawn(edge, knots, drawn), layout.upright, style))
     parts += [_loop(layout.boxes[edge.source], layout.upright, style) for edge in layout.loops]
     texts = {(edge.source, edge.tensor): edge.label for edge in graph.edges}
     parts += [_label(texts[key], rect, style) for key, rect in layout.labels.items()]
     parts += [_box(box, layout.boxes[box.id], style) for box in graph.boxes]
     return "\n".join([*parts, "</svg>", ""])
+
+
+def _undrawn(edge: Edge, knots: list[Point], drawn: set[Any]) -> list[Point]:
+    """The way of an edge from where it leaves those of its net that are drawn already."""
+    pieces = [(edge.source, edge.tensor, *piece) for piece in pairwise(knots)]
+    known = sum(1 for _ in takewhile(drawn.__contains__, pieces[:-1]))
+    drawn.update(pieces)
+    return knots[known:]
 
 
 def _n(value: float) -> str:
