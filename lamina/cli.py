@@ -25,7 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     summary.add_argument("--width", type=int, help="characters of a line")
     plot = commands.add_parser("plot", help="draw the model of a .keras file")
     plot.add_argument("file", type=Path)
-    plot.add_argument("-o", "--output", type=Path, help="a .png, .svg or .dot file")
+    plot.add_argument("-o", "--output", type=Path, help="the picture; its ending says the format")
+    plot.add_argument("--detail", choices=["names", "shapes", "full"], help="how much is shown")
     plot.add_argument("--shapes", action="store_true", help="show the shapes of tensors")
     inspect = commands.add_parser("inspect", help="write a page to look around in a .keras file")
     inspect.add_argument("file", type=Path)
@@ -179,7 +180,8 @@ def _plot(given: argparse.Namespace) -> int:
     from lamina.view.plot import plot_model
 
     output = given.output or given.file.with_suffix(".png")
-    plot_model(_load(given.file), output, show_shapes=given.shapes, show_layer_names=True)
+    plot_model(_load(given.file), output, show_shapes=given.shapes, show_layer_names=True,
+               detail=given.detail)  # fmt: skip
     print(f"drawn: {output}")
     return 0
 
