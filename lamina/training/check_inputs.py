@@ -93,10 +93,11 @@ def same_layer(it: Any) -> str:
 def layer_in_a_row(it: Any) -> bool:
     """warning [same-layer]: '{it.operation.name}' is called on what it gave itself: one layer, with
     one set of weights, as [Dense(8)] * 3 makes it. Make one for each place: [Dense(8) for _ in
-    range(3)].
+    range(3)]; if you mean it, give the layer a name.
     """
     again = isinstance(it.operation, _MIXING) and len(it.inputs) == 1
-    return again and any(parent.operation is it.operation for parent in it.parents)
+    named = it.operation._given.get("name") is not None if again else True
+    return not named and any(parent.operation is it.operation for parent in it.parents)
 
 
 def layer_side_by_side(it: Any) -> bool:

@@ -1,6 +1,7 @@
 """A run that is killed or interrupted, and started again, ends as one that never was."""
 
 import contextlib
+import importlib
 import multiprocessing
 import os
 import signal
@@ -9,6 +10,7 @@ from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 from training.models import data
@@ -240,7 +242,11 @@ def dies(stage, saves):
 
 
 def life(folder, said, stage=""):
-    """The run in a process of its own, until it ends or is killed."""
+    """The run in a process of its own, until it ends or is killed.
+
+    It keeps no programs for others: JAX would leave half of one behind.
+    """
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 1e9)
     saves, write = [0], BackupAndRestore._write
 
     def written(self, *given):
@@ -260,11 +266,13 @@ def life(folder, said, stage=""):
 def test_killed_at_every_stage_of_a_save_and_at_twenty_moments_ends_bit_identical(tmp_path):
     whole, moments = outcome(*train([BackupAndRestore(tmp_path / "w")], epochs=LIFE)), Random(11)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["training.test_resume"])
+    here = "training.test_resume"  # by the name that a new process finds it under
+    context.set_forkserver_preload([here])
+    target = importlib.import_module(here).life
 
     def begun(stage=""):
         heard, said = context.Pipe(duplex=False)
-        process = context.Process(target=life, args=(tmp_path / "run", said, stage))
+        process = context.Process(target=target, args=(tmp_path / "run", said, stage))
         process.start()
         said.close()
         return process, heard

@@ -388,6 +388,7 @@ def test_levels_of_detail():
 
 
 def test_only_what_differs_from_defaults_is_config():
+    keras.backend.clear_session()
     x = keras.Input((8, 8, 3), dtype="uint8", name="x")
     y = layers.Conv2D(
         4, 3, strides=2, use_bias=False, kernel_initializer=keras.initializers.Constant(0.5),
