@@ -9,6 +9,7 @@ wheel lacks; so such a run stops here.
 """
 
 import atexit
+import gc
 import importlib.metadata
 import importlib.util
 import json
@@ -69,3 +70,22 @@ def pytest_report_header() -> list[str]:
     where = "the checkout" if tested_copy() == CHECKOUT / "lamina" else tested_copy()
     oracle = "installed" if importlib.util.find_spec("keras") else "missing, so no parity tests"
     return [f"lamina: {where}", f"keras: {oracle}"]
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Let go of compiled programs before the process has too many.
+
+    Each is mapped into memory in pieces, and Linux allows a process 65,530 of them; beyond, XLA
+    crashes.
+    """
+    global _tests
+    _tests += 1
+    maps = Path("/proc/self/maps")
+    if _tests % 100 == 0 and maps.exists() and maps.read_bytes().count(b"\n") > 25_000:
+        import jax  # not before the settings above
+
+        jax.clear_caches()
+        gc.collect()
+
+
+_tests = 0
