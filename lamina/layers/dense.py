@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import jax.numpy as jnp
-
 from lamina import activations
 from lamina.core import types as t
 from lamina.core.input_spec import InputSpec
 from lamina.layers.arguments import known_size, positive
 from lamina.layers.lora import AdaptableLayer
+from lamina.ops.fast.products import rows_times
 
 
 class Dense(AdaptableLayer):
@@ -66,7 +65,7 @@ class Dense(AdaptableLayer):
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
 
     def call(self, inputs: t.Array) -> t.Array:
-        x = jnp.matmul(inputs, self.kernel.value)
+        x = rows_times(inputs, self.kernel.value)
         x = x if self.bias is None else x + self.bias.value
         return x if self.activation is None else self.activation(x)
 

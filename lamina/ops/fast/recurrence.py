@@ -21,6 +21,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from lamina.core.types import Array
+from lamina.ops.fast.products import rows_times
 
 States = tuple[Array, ...]
 
@@ -86,10 +87,10 @@ def _tangents(cell: Cell, reverse: bool, primals: Any, tangents: Any) -> Any:
     )
     d_weights, d_x, d_states = tangents[:3]
     d_kernel, d_recurrent, d_bias, d_inner = map(_instantiated, d_weights)
-    from_x = _product(x, d_kernel) + d_bias
+    from_x = rows_times(x, d_kernel) + d_bias
     if not isinstance(d_x, SymbolicZero):
-        from_x += _product(d_x, weights.kernel)
-    known = cell.merge(from_x, _product(before[0], d_recurrent) + d_inner)
+        from_x += rows_times(d_x, weights.kernel)
+    known = cell.merge(from_x, rows_times(before[0], d_recurrent) + d_inner)
 
     @functools.partial(jax.checkpoint, prevent_cse=False)
     def tangent(d_states: States, given: Any) -> States:
@@ -109,12 +110,6 @@ def _tangents(cell: Cell, reverse: bool, primals: Any, tangents: Any) -> Any:
 
 
 recur.defjvp(_tangents, symbolic_zeros=True)
-
-
-def _product(x: Array, kernel: Array) -> Array:
-    """``x @ kernel`` as a product of two matrices, whose transposes XLA computes quickly."""
-    rows = jnp.dot(x.reshape(-1, x.shape[-1]), kernel)
-    return rows.reshape(*x.shape[:-1], kernel.shape[-1])
 
 
 def _instantiated(tangent: Any) -> Array:
