@@ -28,6 +28,10 @@ from lamina.view.png import to_png
 from lamina.view.style import ACCENTS, THEMES, WEIGHTY, mix
 from lamina.view.svg import Drawing, draw
 
+poppler = pytest.mark.skipif(
+    not shutil.which("pdftoppm") and not os.environ.get("CI"), reason="poppler is not installed"
+)
+
 SPACE = "{http://www.w3.org/2000/svg}"
 
 
@@ -239,7 +243,7 @@ def test_pdf_is_well_formed_and_its_text_can_be_read():
     assert [line.decode("utf-16-be") for line in lines] == ["слой_12 × →", "Dense", "key", "välue"]
 
 
-@pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="poppler is not installed")
+@poppler
 @pytest.mark.parametrize("theme", THEMES)
 def test_pdf_looks_like_the_png(tmp_path, theme):
     drawing = draw(nested(), theme_name=theme)
@@ -253,7 +257,7 @@ def test_pdf_looks_like_the_png(tmp_path, theme):
     assert np.abs(a[:height, :width] - b[:height, :width]).mean() < 3
 
 
-@pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="poppler is not installed")
+@poppler
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_pdf_shows_images(tmp_path, mode):
     squares = np.random.default_rng(0).integers(0, 256, (3, 4, 3), np.uint8)
