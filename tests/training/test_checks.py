@@ -267,7 +267,7 @@ def test_subclasses_are_judged_by_data_and_the_layer_they_end_in():
     made.compile("sgd", SPARSE)
     found = made.check(X, IDS + 1)
     assert [each.code for each in found] == ["same-layer", "labels-out-of-range"], found
-    assert "The list 'blocks' of 'own' holds one layer" in str(found)
+    assert f"The list 'blocks' of '{made.name}' holds one layer" in str(found)
     for activation, loss in (("softmax", LOGITS[SPARSE]), (None, SPARSE)):
         made = Own(activation)
         made.compile("sgd", loss)
