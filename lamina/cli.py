@@ -239,7 +239,7 @@ def _doctor(given: argparse.Namespace) -> int:
 
     print(f"Python {platform.python_version()} on {platform.platform()}")
     print(f"lamina {lamina.__version__}")
-    for package in ("jax", "jaxlib", "numpy", "h5py", "rich", "resvg-py", "optax"):
+    for package in ("jax", "jaxlib", "numpy", "h5py", "resvg-py", "optax"):
         try:
             print(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:

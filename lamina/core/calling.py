@@ -5,9 +5,12 @@ transformation, Lamina's own classes only), or run here. `run` is the steps them
 bind arguments, resolve masks and training, build if needed, cast, check, call, collect.
 """
 
+import contextlib
+import functools
 import math
 import warnings
 import weakref
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
@@ -447,3 +450,19 @@ def _warn_mask_lost(layer: Any) -> None:
             "by itself.",
             stacklevel=2,
         )
+
+
+@contextlib.contextmanager
+def around_calls(layers: Iterable[Any], wrap: Callable[[Any, Any], Any]) -> Iterator[None]:
+    """Put ``wrap(layer, call)`` in the place of the ``call`` of layers inside the block."""
+    own = [(layer, vars(layer).get("call")) for layer in layers]
+    for layer, _ in own:
+        object.__setattr__(layer, "call", functools.wraps(layer.call)(wrap(layer, layer.call)))
+    try:
+        yield
+    finally:
+        for layer, call in own:
+            if call is None:
+                object.__delattr__(layer, "call")
+            else:  # an attribute of this layer alone
+                object.__setattr__(layer, "call", call)

@@ -2,15 +2,13 @@
 
 import functools
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import binding, nest
+from lamina.core import binding, calling, nest
 from lamina.core.errors import NumericsError
 from lamina.training import step as steps
 from lamina.training.program import overridden
@@ -92,7 +90,6 @@ def first_layer(model: Any, state: TrainState, batch: Batch) -> Any:
             wrong.add(number)
 
     def watched(layer: Any, call: Any) -> Any:
-        @functools.wraps(call)
         def run(*args: Any, **kwargs: Any) -> Any:
             outputs = call(*args, **kwargs)
             called.append(layer)
@@ -105,20 +102,7 @@ def first_layer(model: Any, state: TrainState, batch: Batch) -> Any:
         with binding.bind(pairs(variables_of(model), state), training=True):
             return [jnp.asarray(a) for a in nest.flatten(model(x, training=True))]
 
-    with _replaced(model._flatten_layers(), watched):
+    with calling.around_calls(model._flatten_layers(), watched):
         jax.block_until_ready(jax.jit(forward)(state, batch.x))
         jax.effects_barrier()
     return called[min(wrong)] if wrong else None
-
-
-@contextmanager
-def _replaced(layers: list[Any], wrap: Any) -> Iterator[None]:
-    """Put something around the ``call`` of layers inside the block."""
-    own = [layer for layer in layers if "call" not in vars(layer)]
-    for layer in own:
-        object.__setattr__(layer, "call", wrap(layer, layer.call))
-    try:
-        yield
-    finally:
-        for layer in own:
-            object.__delattr__(layer, "call")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.errors import ArgumentError
+from lamina.core.notebook import in_notebook
 from lamina.core.settings import settings
 from lamina.training.callback import Callback, Kind, Logs, to_numbers
 
@@ -104,8 +105,7 @@ def outlet() -> Plain:
         sys.stdout = sys.stdout.stream
     if not settings.interactive:
         return Plain()
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if type(shell).__name__ == "ZMQInteractiveShell":
+    if in_notebook():
         return Notebook()
     return Terminal(sys.stdout) if getattr(sys.stdout, "isatty", bool)() else Plain()
 

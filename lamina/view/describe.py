@@ -39,7 +39,7 @@ KINDS: list[tuple[str, Kind]] = [
 
 def kind_of(step: Operation) -> Kind:
     """The family of a step, by its label or the name of a class that its class extends."""
-    kind = _family([class_label(step), *(cls.__name__ for cls in type(step).__mro__)])
+    kind = family([class_label(step), *(cls.__name__ for cls in type(step).__mro__)])
     if isinstance(step, FunctionOperation) and kind == "merge":
         return "merge" if step._nodes and len(step._nodes[0].inputs) > 1 else "op"
     if kind == "op" and is_layer(step) and (is_model(step) or step._sublayers()):  # type: ignore[attr-defined]
@@ -47,7 +47,8 @@ def kind_of(step: Operation) -> Kind:
     return kind
 
 
-def _family(names: list[str]) -> Kind:
+def family(names: list[str]) -> Kind:
+    """The family of the first name that has one."""
     for name in names:
         for pattern, kind in KINDS:
             if re.search(pattern, name):

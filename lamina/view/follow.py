@@ -5,9 +5,6 @@ that does nothing but have a name, so the jaxpr says what depends on what. What 
 layers becomes a step of its own.
 """
 
-import contextlib
-import functools
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -56,11 +53,18 @@ def follow(layer: Any, given: dict[str, Any]) -> Graph:
             outputs = calling.run(layer, (first[1],), dict(others))
         return [x for x in nest.flatten(outputs) if hasattr(x, "shape")]
 
+    def marked(part: Any, original: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            number = len(calls)
+            calls.append((part, []))
+            args, kwargs = _marks((args, kwargs), number, "in")
+            return _marks(original(*args, **kwargs), number, "out")
+
+        return call
+
     variables = [jax.ShapeDtypeStruct(v.shape, v._dtype) for v in found.variables]
     entries = nest.flatten(list(given.values()))
-    with contextlib.ExitStack() as stack:
-        for part in layer._sublayers():
-            stack.enter_context(_marked(part, calls))
+    with calling.around_calls(layer._sublayers(), marked):
         jaxpr = jax.make_jaxpr(pure)(variables, nest.map_structure(_spec, given)).jaxpr
     inputs = jaxpr.invars[len(jaxpr.invars) - len(entries) :]
     return _Reader(dict(zip(inputs, entries, strict=True)), calls).graph(jaxpr, entries)
@@ -71,31 +75,13 @@ def _spec(x: SymbolicTensor) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(sizes, canonical(x.dtype))
 
 
-@contextlib.contextmanager
-def _marked(part: Any, calls: list[tuple[Any, list[SymbolicTensor]]]) -> Iterator[None]:
-    """Mark what goes into and comes out of a layer while the block runs."""
-    original = part.call
-
-    def marks(value: Any, number: int, side: str) -> Any:
-        leaves, treedef = nest.flatten_with(value)
-        named = [
-            checkpoint_name(x, f"{MARK} {number} {side} {k}") if isinstance(x, jax.Array) else x
-            for k, x in enumerate(leaves)
-        ]
-        return nest.unflatten(treedef, named)
-
-    @functools.wraps(original)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        number = len(calls)
-        calls.append((part, []))
-        args, kwargs = marks((args, kwargs), number, "in")
-        return marks(original(*args, **kwargs), number, "out")
-
-    object.__setattr__(part, "call", call)
-    try:
-        yield
-    finally:
-        object.__delattr__(part, "call")
+def _marks(value: Any, number: int, side: str) -> Any:
+    leaves, treedef = nest.flatten_with(value)
+    named = [
+        checkpoint_name(x, f"{MARK} {number} {side} {k}") if isinstance(x, jax.Array) else x
+        for k, x in enumerate(leaves)
+    ]
+    return nest.unflatten(treedef, named)
 
 
 class _Reader:

@@ -1,14 +1,11 @@
 """The steps of a model run on real inputs, one by one."""
 
-import contextlib
-import functools
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
 from jax.core import Tracer
 
-from lamina.core import nest
+from lamina.core import calling, nest
 from lamina.core.registry import late
 from lamina.core.symbolic import SymbolicTensor
 from lamina.view.flow import Entry, Flow, flow_of
@@ -70,28 +67,17 @@ def _walked(flow: Flow, inputs: list[Any]) -> list[Ran]:
 def _recorded(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Ran]:
     """What the layers inside were called with during one call."""
     found: list[Ran] = []
-    with contextlib.ExitStack() as stack:
-        for part in model._sublayers():
-            stack.enter_context(_noted(part, found))
-        stack.enter_context(jax.disable_jit())
+
+    def noted(part: Any, original: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            outputs = original(*args, **kwargs)
+            flat = [x for x in nest.flatten(outputs) if x is not None]
+            if not any(isinstance(x, Tracer) for x in nest.flatten((args, kwargs, flat))):
+                found.append(Ran(part, args, kwargs, flat))
+            return outputs
+
+        return call
+
+    with calling.around_calls(model._sublayers(), noted), jax.disable_jit():
         model(*args, **kwargs)
     return found
-
-
-@contextlib.contextmanager
-def _noted(part: Any, found: list[Ran]) -> Iterator[None]:
-    original = part.call
-
-    @functools.wraps(original)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        outputs = original(*args, **kwargs)
-        flat = [x for x in nest.flatten(outputs) if x is not None]
-        if not any(isinstance(x, Tracer) for x in nest.flatten((args, kwargs, flat))):
-            found.append(Ran(part, args, kwargs, flat))
-        return outputs
-
-    object.__setattr__(part, "call", call)
-    try:
-        yield
-    finally:
-        object.__delattr__(part, "call")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.errors import ArgumentError
+from lamina.core.notebook import in_notebook
 
 WORDS = (24, 12, 1)
 """Longest word that a column of text has room for; smaller ones are tried when there is no room."""
@@ -160,7 +161,7 @@ class Table:
         if width is None and positions is None and print_fn is None:
             if sys.stdout.isatty():
                 width = shutil.get_terminal_size().columns
-            elif _in_notebook():
+            elif in_notebook():
                 from IPython.display import display
 
                 display(self)
@@ -196,14 +197,6 @@ def _given(count: int, positions: Sequence[float], total: int) -> list[int]:
         raise ArgumentError(f"positions has {len(positions)} numbers for {count} columns.")
     ends = [round(p * total) if max(positions) <= 1 else int(p) for p in positions[:count]]
     return [max(1, end - start - 3) for start, end in itertools.pairwise([0, *ends])]
-
-
-def _in_notebook() -> bool:
-    if "IPython" not in sys.modules:
-        return False
-    from rich.console import Console
-
-    return Console().is_jupyter
 
 
 def _print(text: str) -> None:

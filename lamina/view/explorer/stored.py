@@ -1,16 +1,15 @@
 """The graph of a model that is not built: from the description in its file, as it stands there."""
 
 import json
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 from lamina.core.errors import FileError
 from lamina.core.types import Config
-from lamina.view.describe import KINDS
+from lamina.view.describe import family
 from lamina.view.facts import spec_text
-from lamina.view.model_graph import Box, Edge, Facts, Group, Kind, ModelGraph, Spec
+from lamina.view.model_graph import Box, Edge, Facts, Group, ModelGraph, Spec
 
 DEEPEST, LONGEST = 60, 300
 """Levels of nesting that are followed, and characters of a value that are shown."""
@@ -43,11 +42,9 @@ def _part(
     config, label = stored["config"], str(stored["class_name"])
     identity = prefix + _name(stored)
     if not config.get("layers") or depth > DEEPEST:
-        kinds: list[Kind] = [kind for pattern, kind in KINDS if re.search(pattern, label)]
-        kind = kinds[0] if kinds else "op"
         rows = tuple((str(key), _text(value)) for key, value in config.items() if key != "name")
         facts = Facts(params=None, trainable=None, config=rows)
-        graph.boxes.append(Box(identity, label, _name(stored), kind, (), group, facts))
+        graph.boxes.append(Box(identity, label, _name(stored), family([label]), (), group, facts))
         return [[identity], [identity]]
     if depth:
         graph.groups.append(Group(identity, _name(stored), group))
