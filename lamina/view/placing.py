@@ -20,9 +20,11 @@ Lists = Sequence[Sequence[int]]
 
 GRID = 64.0
 """Coordinates are multiples of 1 / GRID, so that sums of them are exact."""
-SKIP, END, LINE, CHAIN, TRUNK = 0.25, 1, 2, 3, 4
-"""What a pixel across costs: at the ends of an edge from trunk to trunk, at an end of another long
-edge beside a trunk, anywhere, in a chain or the middle of a long edge, on a trunk."""
+LINE, CHAIN, TRUNK = 2, 3, 4
+"""What a pixel across costs: anywhere, in a chain or the middle of a long edge, on a trunk."""
+ENDS = {(True, True): 0.25, (True, False): 1, (False, True): 0.5, (False, False): LINE}
+"""And at an end of a long edge, by whether it is beside a trunk there, and at its other end: where
+it joins a trunk it runs along it."""
 
 
 def place(layers: Lists, bends: Sequence[Bend], hidden: Sequence[bool], gap: Gap) -> list[float]:
@@ -101,9 +103,9 @@ def _weights(layers: Lists, bends: Sequence[Bend], hidden: Sequence[bool]) -> li
         line = (upper, lower)
         if hidden[upper] and hidden[lower]:
             weights.append(CHAIN)
-        elif line in beside and hidden[upper] != hidden[lower]:
-            whole = first[upper] if hidden[upper] else _last(line, down, hidden)
-            weights.append(SKIP if whole in beside else END)
+        elif hidden[upper] != hidden[lower]:
+            other = first[upper] if hidden[upper] else _last(line, down, hidden)
+            weights.append(ENDS[line in beside, other in beside])
         elif line in trunk:
             weights.append(TRUNK)
         else:

@@ -8,8 +8,8 @@ import resvg_py
 from lamina.view import fonts
 from lamina.view.svg import Drawing
 
-MAX_SIDE, MAX_PIXELS = 20_000, 120_000_000
-"""Larger pictures are of no use to viewers, and take gigabytes to make."""
+MAX_SIDE, MAX_PIXELS = 16_000, 120_000_000
+"""Many viewers and graphics cards stop at 16,384 pixels a side, and more area takes gigabytes."""
 
 
 def to_png(drawing: Drawing, dpi: float = 200.0) -> bytes:

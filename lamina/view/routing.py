@@ -48,9 +48,9 @@ class Segment(NamedTuple):
     net: Hashable
 
 
-BESIDE, WIRE_BESIDE, WIRES_APART = 26.0, 13.0, 10.0
+BESIDE, WIRE_BESIDE, WIRES_APART = 26.0, 10.0, 10.0
 """Least distances across: between two items, an item and a wire, two wires."""
-REACH, CORNER = 0.5, 12.0
+REACH, CORNER = 0.5, 8.0
 """Lines meet this part of a box's side at least, and all of it but the corners."""
 CLEAR, ARROW = 12.0, 10.0
 """Along: the least gap between ranks, and the straight end of a wire that its head needs."""
@@ -156,10 +156,12 @@ class Router:
         """Where each rank begins and ends: a gap is as high as its widest bend needs."""
         widest = [0.0] * len(self.layers)
         headed = [False] * len(self.layers)
+        left = [True] * len(self.layers)
         ends: list[list[tuple[float, int]]] = [[] for _ in self.layers]
         for segment, lines in self.lines.items():
             rank = self.rank[segment.lower]
             headed[rank] = headed[rank] or self._is_box(segment.lower)
+            left[rank] = left[rank] and bool(self.items[segment.upper].leave)
             across = max(abs(end - start) for start, end in lines)
             widest[rank] = max(widest[rank], across)
             if across > WIDE:
@@ -172,8 +174,10 @@ class Router:
             height = max(self.items[node].height for node in layer)
             if rank:
                 bend = min(widest[rank] * 0.25, 16.0) + min(4.0 * crowds[rank], 60.0)
-                # Lines that enter a group come straight through its title.
-                least = CLEAR - 8 if rank == 1 and not y else CLEAR + 8 * headed[rank]
+                # Lines that enter a group come straight through its title, and leave it straight.
+                least = (
+                    0.0 if rank == 1 and not y else CLEAR + 8 * (headed[rank] and not left[rank])
+                )
                 y += max(least, bend) + ARROW * headed[rank]
             bands.append((y, y + height))
             y += height

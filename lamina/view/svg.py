@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from typing import Any
 
 from lamina.view.fonts import FAMILY, text_width
@@ -79,9 +79,9 @@ def _document(graph: ModelGraph, layout: Layout, style: Theme) -> str:
     ]
     for group in sorted(graph.groups, key=lambda group: len(around[group.id])):
         parts.append(_group(group, layout.groups[group.id], len(around[group.id]), style))
-    drawn: set[Any] = set()
+    drawn: dict[Any, Point] = {}
     for edge, knots in layout.routes:
-        parts.append(_edge(_undrawn(edge, knots, drawn), layout.upright, style))
+        parts.append(_edge(_undrawn(edge, knots, layout.upright, drawn), layout.upright, style))
     parts += [_loop(layout.boxes[edge.source], layout.upright, style) for edge in layout.loops]
     texts = {(edge.source, edge.tensor): edge.label for edge in graph.edges}
     parts += [_label(texts[key], rect, style) for key, rect in layout.labels.items()]
@@ -89,12 +89,25 @@ def _document(graph: ModelGraph, layout: Layout, style: Theme) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _undrawn(edge: Edge, knots: list[Point], drawn: set[Any]) -> list[Point]:
-    """The way of an edge from where it leaves those of its net that are drawn already."""
-    pieces = [(edge.source, edge.tensor, *piece) for piece in pairwise(knots)]
-    known = sum(1 for _ in takewhile(drawn.__contains__, pieces[:-1]))
-    drawn.update(pieces)
-    return knots[known:]
+def _undrawn(edge: Edge, knots: list[Point], upright: bool, drawn: dict[Any, Point]) -> list[Point]:
+    """The way of an edge from where it leaves what is drawn of its net; ``drawn`` knows that.
+
+    A straight run can go on beyond what is drawn of it. The last piece, with its head, is drawn.
+    """
+    along, across = int(upright), int(not upright)
+    left: list[Point] = []
+    for start, end in pairwise(knots):
+        straight = start[across] == end[across]
+        piece = (edge.source, edge.tensor, start, None if straight else end)
+        reached = drawn.get(piece, start)
+        further = abs(end[along] - start[along]) > abs(reached[along] - start[along])
+        if not left and (further or end == knots[-1]):
+            left = [reached if straight and further else start]
+        if left:
+            left.append(end)
+        if further:
+            drawn[piece] = end
+    return left
 
 
 def _n(value: float) -> str:

@@ -32,9 +32,7 @@ def test_normals_are_those_of_jax_to_the_last_bits():
 def test_host_and_program_agree(monkeypatch):
     host = [f((64, 3), seed=4) for f in (random.uniform, random.normal, random.truncated_normal)]
     monkeypatch.setattr(random, "HOST_LIMIT", 0)
-    for f, want in zip(
-        (random.uniform, random.normal, random.truncated_normal), host, strict=True
-    ):
+    for f, want in zip((random.uniform, random.normal, random.truncated_normal), host, strict=True):
         np.testing.assert_allclose(f((64, 3), seed=4), want, atol=2e-6)
         traced = jax.jit(lambda f=f: f((64, 3), seed=4))()
         np.testing.assert_allclose(traced, want, atol=2e-6)

@@ -69,8 +69,7 @@ def rich():
 
 def state_of(model):
     return [
-        np.asarray(v)
-        for v in [*model.variables, *(v for m in model.metrics for v in m.variables)]
+        np.asarray(v) for v in [*model.variables, *(v for m in model.metrics for v in m.variables)]
     ]
 
 
