@@ -30,7 +30,7 @@ CEILINGS = {
     "layers/preprocessing": 1300,
     "training, callbacks": 4750,
     "saving": 1075,
-    "view": 4550,
+    "view": 4750,
     "export, quantizers": 600,
     "models": 1080,
     "applications, wrappers, distillation": 900,

@@ -5,7 +5,7 @@ Sweeps of the weighted median with transposition, after Gansner, Koutsofios, Nor
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple, TypeAlias
 
 
@@ -27,21 +27,26 @@ MANY = 10_000
 """With so many nodes one first order has to do."""
 
 
-def order(layers: Sequence[Sequence[int]], up: Neighbours, down: Neighbours) -> list[list[int]]:
+def order(
+    layers: Sequence[Sequence[int]], up: Neighbours, down: Neighbours, fixed: Set[int] = frozenset()
+) -> list[list[int]]:
     """The nodes of each rank from left to right. ``up`` and ``down`` reach one rank only.
+
+    What is ``fixed`` stays at its place in its rank.
 
     >>> order([[0, 1], [2, 3]], [[], [], [Near(1)], [Near(0)]], [[Near(3)], [Near(2)], [], []])
     [[0, 1], [3, 2]]
     """
-    best, fewest = _improve(_walk(layers, down), up, down)
+    best, fewest = _improve(_walk(layers, down, fixed), up, down, fixed)
     if fewest and len(up) < MANY:
-        other, count = _improve(_walk(layers[::-1], up)[::-1], up, down)
+        first = _walk(layers[::-1], up, fixed)[::-1]
+        other, count = _improve(first, up, down, fixed)
         best = other if count < fewest else best
     return best
 
 
 def _improve(
-    layers: list[list[int]], up: Neighbours, down: Neighbours
+    layers: list[list[int]], up: Neighbours, down: Neighbours, fixed: Set[int]
 ) -> tuple[list[list[int]], int]:
     """The best order met in sweeps down and up from a first one, and its crossings."""
     best, layout, stale = layers, [list(layer) for layer in layers], 0
@@ -55,8 +60,8 @@ def _improve(
         ranks = range(1, len(layout)) if downward else range(len(layout) - 2, -1, -1)
         for rank in ranks:
             # Equal medians keep their order in two sweeps and turn it in the next two.
-            _sort(layout[rank], up if downward else down, position, turn=sweep % 4 >= 2)
-        _transpose(layout, up, down, position, rounds=4)
+            _sort(layout[rank], up if downward else down, position, sweep % 4 >= 2, fixed)
+        _transpose(layout, up, down, position, fixed, rounds=4)
         count = crossings(layout, down, position)
         stale += 1
         if count < fewest:
@@ -80,7 +85,7 @@ def crossings(layers: Sequence[Sequence[int]], down: Neighbours, position: Seque
     return total
 
 
-def _walk(layers: Sequence[Sequence[int]], down: Neighbours) -> list[list[int]]:
+def _walk(layers: Sequence[Sequence[int]], down: Neighbours, fixed: Set[int]) -> list[list[int]]:
     """First order: depth first from the top, so that branches lie side by side."""
     rank_of = {node: rank for rank, layer in enumerate(layers) for node in layer}
     found: list[list[int]] = [[] for _ in layers]
@@ -94,7 +99,11 @@ def _walk(layers: Sequence[Sequence[int]], down: Neighbours) -> list[list[int]]:
                     seen.add(node)
                     found[rank_of[node]].append(node)
                     stack.extend(near.node for near in reversed(down[node]))
-    return found
+    moving = [iter([node for node in row if node not in fixed]) for row in found]
+    return [
+        [node if node in fixed else next(rest) for node in layer]
+        for layer, rest in zip(layers, moving, strict=True)
+    ]
 
 
 def positions(layers: Sequence[Sequence[int]], count: int) -> list[int]:
@@ -106,9 +115,12 @@ def positions(layers: Sequence[Sequence[int]], count: int) -> list[int]:
     return found
 
 
-def _sort(layer: list[int], neighbours: Neighbours, position: list[int], turn: bool) -> None:
+def _sort(
+    layer: list[int], neighbours: Neighbours, position: list[int], turn: bool, fixed: Set[int]
+) -> None:
     """Sort by median; a node without neighbours keeps its place."""
-    keys = {node: _median(neighbours[node], position) for node in layer if neighbours[node]}
+    moved = (node for node in layer if neighbours[node] and node not in fixed)
+    keys = {node: _median(neighbours[node], position) for node in moved}
     moving = iter(sorted(reversed(keys) if turn else keys, key=keys.__getitem__))
     layer[:] = [next(moving) if node in keys else node for node in layer]
     for index, node in enumerate(layer):
@@ -129,7 +141,12 @@ def _median(neighbours: Sequence[Near], position: Sequence[int]) -> float:
 
 
 def _transpose(
-    layers: list[list[int]], up: Neighbours, down: Neighbours, position: list[int], rounds: int
+    layers: list[list[int]],
+    up: Neighbours,
+    down: Neighbours,
+    position: list[int],
+    fixed: Set[int],
+    rounds: int,
 ) -> None:
     """Swap neighbours in a rank as long as that removes crossings, in ranks near to a swap."""
     ranks = set(range(len(layers)))
@@ -139,6 +156,8 @@ def _transpose(
             layer = layers[rank]
             for index in range(len(layer) - 1):
                 left, right = layer[index], layer[index + 1]
+                if left in fixed or right in fixed:
+                    continue
                 saved = _pair(up[left], up[right], position)
                 if saved + _pair(down[left], down[right], position) > 0:
                     layer[index], layer[index + 1] = right, left

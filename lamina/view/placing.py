@@ -5,13 +5,11 @@ After Gansner, Koutsofios, North and Vo, "A technique for drawing directed graph
 What the least sum leaves open is put in the middle.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from math import ceil
 
 from lamina.view.simplex import Link, Search
 
-Gap = Callable[[int, int], float]
 Bend = tuple[int, int, float]
 """The upper and the lower node of a line, which is straight if the lower is so far beside."""
 
@@ -27,22 +25,22 @@ ENDS = {(True, True): 0.25, (True, False): 1, (False, True): 0.5, (False, False)
 it joins a trunk it runs along it."""
 
 
-def place(layers: Lists, bends: Sequence[Bend], hidden: Sequence[bool], gap: Gap) -> list[float]:
-    """A coordinate for every node, ordered as in ``layers``.
+def place(
+    layers: Lists, links: Sequence[Link], bends: Sequence[Bend], hidden: Sequence[bool]
+) -> list[float]:
+    """A coordinate for every node, and for every border that ``links`` have beyond the nodes.
 
-    ``hidden`` marks the nodes that only carry a long edge. ``gap(a, b)`` is the least distance
-    from ``a`` to its right neighbour ``b``.
+    Links are from left to right, with the least distance between their ends; ``hidden`` marks the
+    nodes that only carry a long edge.
 
     >>> down = [(0, 1, 0.0), (0, 2, 0.0)]
-    >>> place([[0], [1, 2]], down, [False] * 3, lambda a, b: 10.0)
+    >>> place([[0], [1, 2]], [Link(1, 2, 10.0, 0)], down, [False] * 3)
     [5.0, 0.0, 10.0]
     """
-    places, links = [0.0] * len(hidden), []
-    for layer in layers:
-        for left, right in pairwise(layer):
-            length = ceil(gap(left, right) * GRID) / GRID
-            places[right] = places[left] + length
-            links.append(Link(left, right, length, 0))
+    count = max([len(hidden), *(link.target + 1 for link in links)])
+    links = [link._replace(length=ceil(link.length * GRID) / GRID) for link in links]
+    places = _leftmost(count, links)
+    first = len(links)
     bends = list(dict.fromkeys(bends))
     for (upper, lower, shift), weight in zip(bends, _weights(layers, bends, hidden), strict=True):
         # A helper as far left as the left end of the line: the way to both ends is the way across.
@@ -51,9 +49,26 @@ def place(layers: Lists, bends: Sequence[Bend], hidden: Sequence[bool], gap: Gap
         links += [Link(helper, upper, -across, weight), Link(helper, lower, 0, weight)]
     search = Search(places, links)
     search.run()
-    _settle(search, bends, len(links) - 2 * len(bends))
-    start = min(places, default=0.0)
-    return [x - start for x in places[: len(hidden)]]
+    _settle(search, bends, first)
+    return places[:count]
+
+
+def _leftmost(count: int, links: Sequence[Link]) -> list[float]:
+    """The first places that keep all lengths."""
+    following: list[list[Link]] = [[] for _ in range(count)]
+    waiting = [0] * count
+    for link in links:
+        following[link.source].append(link)
+        waiting[link.target] += 1
+    places = [0.0] * count
+    ready = [node for node in range(count) if not waiting[node]]
+    for node in ready:
+        for _, target, length, _ in following[node]:
+            places[target] = max(places[target], places[node] + length)
+            waiting[target] -= 1
+            if not waiting[target]:
+                ready.append(target)
+    return places
 
 
 def _settle(search: Search, bends: Sequence[Bend], first: int) -> None:

@@ -1,6 +1,7 @@
 """Ranks: which layer of the drawing a node stands on."""
 
 from collections.abc import Collection, Sequence
+from math import inf
 
 from lamina.view.simplex import Link, shorten
 
@@ -42,12 +43,16 @@ def back_edges(count: int, links: Sequence[tuple[int, int]]) -> set[int]:
 
 
 def assign(
-    count: int, links: Sequence[Link], first: Collection[int] = (), last: Collection[int] = ()
+    count: int,
+    links: Sequence[Link],
+    first: Collection[int] = (),
+    last: Collection[int] = (),
+    groups: Sequence[Sequence[int]] = (),
 ) -> list[int]:
     """Ranks for which links are shortest; what may stand on several ranks stands near its source.
 
-    Nodes in ``first`` stay on the first rank and nodes in ``last`` on the last one. ``links`` has
-    no cycle.
+    Nodes in ``first`` stay on the first rank and nodes in ``last`` on the last one; each of the
+    ``groups`` of nodes is on few ranks. ``links`` has no cycle.
 
     >>> assign(4, [Link(0, 1), Link(1, 2), Link(3, 2)])
     [0, 1, 2, 1]
@@ -73,10 +78,21 @@ def assign(
     ties += [Link(node, bottom, 0, 0) for node in range(count) if not outgoing[node]]
     ties += [Link(node, top, 0, 0) for node in first]
     ties += [Link(bottom, node, 0, 0) for node in last]
+    for nodes in groups:
+        upper, lower = len(ranks), len(ranks) + 1
+        ranks += [min(ranks[node] for node in nodes), max(ranks[node] for node in nodes)]
+        ties.append(Link(upper, lower, 0, 1))
+        ties += [Link(upper, node, 0, 0) for node in nodes]
+        ties += [Link(node, lower, 0, 0) for node in nodes]
     shorten(ranks, [*links, *ties, *(Link(top, node, ranks[node], 0) for node in lone)])
+    highest = [-inf] * count
+    for nodes in groups:
+        top = min(ranks[node] for node in nodes)
+        for node in nodes:
+            highest[node] = max(highest[node], top)
     for node in order:
         if len(incoming[node]) == len(outgoing[node]) > 0:
-            ranks[node] = _earliest(incoming[node], ranks)
+            ranks[node] = max(_earliest(incoming[node], ranks), highest[node])
     lowest = min(ranks[:count], default=0)
     return [int(rank - lowest) for rank in ranks[:count]]
 

@@ -20,24 +20,31 @@ class Point(NamedTuple):
     y: float
 
 
-@dataclass
-class Item:
+class Item(NamedTuple):
     """A rectangle to place: its reach left and right of the line it is aligned by, its height.
 
-    A group has ports: where nets enter it above and leave it below, from the same line. What has
-    no height is a point that a line passes.
+    What has no height is a point that a line passes.
     """
 
     left: float = 0.0
     right: float = 0.0
     height: float = 0.0
-    enter: Mapping[Hashable, float] = field(default_factory=dict)
-    leave: Mapping[Hashable, float] = field(default_factory=dict)
 
-    def port(self, net: Hashable, side: str) -> float:
-        """How far beside its line a net meets it."""
-        ports: Mapping[Hashable, float] = getattr(self, side)
-        return ports[net] if ports else 0.0
+
+class Frame(NamedTuple):
+    """What a group has around its content: distances to its border, its least width and length.
+
+    Lines that ``enter`` or ``leave`` it, as ``side`` says, pass its title, which is as wide.
+    """
+
+    parent: str | None
+    before: float
+    after: float
+    left: float
+    right: float
+    width: float
+    length: float
+    side: str
 
 
 class Segment(NamedTuple):
@@ -50,7 +57,7 @@ class Segment(NamedTuple):
 
 BESIDE, WIRE_BESIDE, WIRES_APART = 26.0, 10.0, 10.0
 """Least distances across: between two items, an item and a wire, two wires."""
-REACH, CORNER = 0.5, 8.0
+REACH, CORNER = 0.5, 6.0
 """Lines meet this part of a box's side at least, and all of it but the corners."""
 CLEAR, ARROW = 12.0, 10.0
 """Along: the least gap between ranks, and the straight end of a wire that its head needs."""
@@ -58,8 +65,6 @@ STRAIGHT = 0.05
 """A line that is so near to straight is straight."""
 WIDE = 100.0
 """A bend so wide is flat in the middle, and needs a gap of its own beside others."""
-TALL = 200.0
-"""Ranks of this height have a group in them."""
 EASE, NEAR = 1.6, 6.0
 """A bend is eased to be so much as high as it is wide, and not so near to anything beside it."""
 
@@ -68,7 +73,8 @@ EASE, NEAR = 1.6, 6.0
 class Router:
     """Items (those from ``visible`` on are hidden), their places across, and what joins them.
 
-    Nets in ``backward`` have their heads at their upper ends.
+    Nets in ``backward`` have their heads at their upper ends. ``groups``, the outer ones first, are
+    on the ranks in ``reach``. Lines meet nodes on the sides in ``clear`` from these places on.
     """
 
     items: Sequence[Item]
@@ -77,13 +83,18 @@ class Router:
     xs: Sequence[float]
     segments: Sequence[Segment]
     backward: Collection[Hashable]
+    groups: Mapping[str, Frame] = field(default_factory=dict)
+    reach: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    clear: Mapping[tuple[int, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.rank = {node: rank for rank, layer in enumerate(self.layers) for node in layer}
         self.place = {node: index for layer in self.layers for index, node in enumerate(layer)}
         self.lines = self._spread()
+        self.tops: dict[str, float] = {}
+        self.bottoms: dict[str, float] = {}
         self.bands = self._bands()
-        self.ys = [self._middle(node) for node in range(len(self.items))]
+        self.ys = [sum(self.bands[self.rank[node]]) / 2 for node in range(len(self.items))]
         self.eased: dict[Segment, tuple[float, float]] = {}
         self._ease()
 
@@ -105,91 +116,114 @@ class Router:
         return [*found, Point(end, self.ys[chain[-1]])]
 
     def _gap(self, segment: Segment) -> tuple[float, float]:
-        """What a segment has of the gap between its ranks, without the straight ends for heads."""
+        """What a segment has of the gap between its ranks, without titles and ends for heads."""
         upper, lower, net = segment
         tail = ARROW if net in self.backward and self._is_box(upper) else 0.0
         head = ARROW if self._is_box(lower) else 0.0
-        return self.bands[self.rank[upper]][1] + tail, self.bands[self.rank[lower]][0] - head
+        above, below = self.rank[upper], self.rank[lower]
+        top = self.bands[above][1] + max(self.after[above], tail)
+        return top, self.bands[below][0] - max(self.before[below], head)
 
     def _is_box(self, node: int) -> bool:
-        item = self.items[node]
-        return node < self.visible and item.height > 0 and not (item.enter or item.leave)
+        return node < self.visible and self.items[node].height > 0
 
     def _spread(self) -> dict[Segment, list[tuple[float, float]]]:
         """Where each segment leaves its upper and meets its lower node: as straight as can be."""
         lines = [(0.0, 0.0)] * len(self.segments)
         leaving: dict[int, list[int]] = defaultdict(list)
         entering: dict[int, list[int]] = defaultdict(list)
-        for index, (upper, lower, net) in enumerate(self.segments):
+        for index, (upper, lower, _) in enumerate(self.segments):
             leaving[upper].append(index)
             entering[lower].append(index)
-            lines[index] = (0.0, self.xs[lower] + self.items[lower].port(net, "enter"))
+            lines[index] = (0.0, self.xs[lower])
         for node, found in leaving.items():
-            spots = self._spots(node, "leave", found, [lines[index][1] for index in found])
+            spots = self._spots(node, "leave", [lines[index][1] for index in found])
             for index, spot in zip(found, spots, strict=True):
                 lines[index] = (spot, spot)
         for node, found in entering.items():
-            spots = self._spots(node, "enter", found, [lines[index][0] for index in found])
+            spots = self._spots(node, "enter", [lines[index][0] for index in found])
             for index, spot in zip(found, spots, strict=True):
                 lines[index] = (lines[index][0], spot)
-        self.sources, self.sinks = leaving.keys() - entering, entering.keys() - leaving
         together: dict[Segment, list[tuple[float, float]]] = defaultdict(list)
         for segment, line in zip(self.segments, lines, strict=True):
             together[segment].append(line)
         return together
 
-    def _spots(self, node: int, side: str, found: list[int], wanted: list[float]) -> list[float]:
-        """Places side by side on a box for lines from or to ``wanted``; a group has ports."""
+    def _spots(self, node: int, side: str, wanted: list[float]) -> list[float]:
+        """Places side by side on a box for lines from or to ``wanted``."""
         item, x = self.items[node], self.xs[node]
         if not self._is_box(node):
-            return [x + item.port(self.segments[index].net, side) for index in found]
+            return [x] * len(wanted)
         half = min(item.left, item.right)
         reach = max(half * REACH, half - CORNER)
-        apart = min(13.0, 2 * reach / max(2, len(wanted) - 1))
+        low, high = max(x - reach, self.clear.get((node, side), -inf)), x + reach
+        apart = min(13.0, (high - low) / max(2, len(wanted) - 1))
         ranked = sorted(range(len(wanted)), key=wanted.__getitem__)
-        ideal = [min(max(wanted[index], x - reach), x + reach) for index in ranked]
+        ideal = [min(max(wanted[index], low), high) for index in ranked]
         weights = [8.0 if ideal[i] == wanted[index] else 1.0 for i, index in enumerate(ranked)]
-        spots = separate(ideal, apart, x - reach, x + reach, weights)
+        spots = separate(ideal, apart, low, high, weights)
         return [spot for _, spot in sorted(zip(ranked, spots, strict=True))]
 
     def _bands(self) -> list[tuple[float, float]]:
         """Where each rank begins and ends: a gap is as high as its widest bend needs."""
         widest = [0.0] * len(self.layers)
         headed = [False] * len(self.layers)
-        left = [True] * len(self.layers)
         ends: list[list[tuple[float, int]]] = [[] for _ in self.layers]
         for segment, lines in self.lines.items():
             rank = self.rank[segment.lower]
             headed[rank] = headed[rank] or self._is_box(segment.lower)
-            left[rank] = left[rank] and bool(self.items[segment.upper].leave)
             across = max(abs(end - start) for start, end in lines)
             widest[rank] = max(widest[rank], across)
             if across > WIDE:
                 low, high = sorted(lines[0])
                 ends[rank] += [(low, 1), (high, -1)]
         crowds = [max(accumulate((step for _, step in sorted(each)), initial=0)) for each in ends]
+        heads = self._heads()
+        self.before, self.after = [0.0] * len(self.layers), [0.0] * len(self.layers)
+        for group, head in heads.items():
+            first = self.reach[group][0]
+            self.before[first] = max(self.before[first], head)
+        ending: dict[int, list[str]] = defaultdict(list)
+        for group in heads:
+            ending[self.reach[group][1]].append(group)
         bands: list[tuple[float, float]] = []
         y = 0.0
         for rank, layer in enumerate(self.layers):
-            height = max(self.items[node].height for node in layer)
             if rank:
                 bend = min(widest[rank] * 0.25, 16.0) + min(4.0 * crowds[rank], 60.0)
-                # Lines that enter a group come straight through its title, and leave it straight.
-                least = (
-                    0.0 if rank == 1 and not y else CLEAR + 8 * (headed[rank] and not left[rank])
-                )
-                y += max(least, bend) + ARROW * headed[rank]
-            bands.append((y, y + height))
-            y += height
+                framed = self.after[rank - 1] or self.before[rank]
+                # Lines that come from outside of all come straight.
+                least = CLEAR + 8 * (headed[rank] and not framed) if y else 0.0
+                y += self.after[rank - 1] + max(least, bend)
+            y += max(self.before[rank], ARROW * headed[rank])
+            bands.append((y, y + max(self.items[node].height for node in layer)))
+            y = bands[-1][1]
+            self._close(ending[rank], bands, heads)
+        self.height = y + (self.after[-1] if self.after else 0.0)
         return bands
 
-    def _middle(self, node: int) -> float:
-        """The place along: in a rank with a group, as near as can be to what it is joined to."""
-        top, bottom = self.bands[self.rank[node]]
-        half = self.items[node].height / 2
-        if bottom - top > TALL and (node in self.sources or node in self.sinks):
-            return bottom - half if node in self.sources else top + half
-        return (top + bottom) / 2
+    def _heads(self) -> dict[str, float]:
+        """For each group, the inner ones first, how far its border is above its first rank."""
+        found: dict[str, float] = {}
+        within: dict[str | None, float] = defaultdict(float)
+        for group, frame in reversed([*self.groups.items()]):
+            found[group] = frame.before + within[group]
+            if frame.parent and self.reach[frame.parent][0] == self.reach[group][0]:
+                within[frame.parent] = max(within[frame.parent], found[group])
+        return found
+
+    def _close(
+        self, groups: list[str], bands: list[tuple[float, float]], heads: dict[str, float]
+    ) -> None:
+        """Put the borders of groups that end on the last of these ranks, the inner ones first."""
+        within: dict[str | None, float] = defaultdict(float)
+        for group in groups:
+            first, last = self.reach[group]
+            frame, top, bottom = self.groups[group], bands[first][0] - heads[group], bands[last][1]
+            tail = max(frame.after + within[group], frame.length - (bottom - top))
+            within[frame.parent] = max(within[frame.parent], tail)
+            self.after[last] = max(self.after[last], tail)
+            self.tops[group], self.bottoms[group] = top, bottom + tail
 
     def _ease(self) -> None:
         """Let each bend that no other one is near reach into the bands at its ends."""
@@ -226,7 +260,10 @@ class Router:
 
     def _free(self, node: int, above: bool) -> float:
         """How much of a rank's band a line has to itself on its way to or from a node."""
-        top, bottom = self.bands[self.rank[node]]
+        rank = self.rank[node]
+        if (self.before if above else self.after)[rank]:
+            return 0.0
+        top, bottom = self.bands[rank]
         half = self.items[node].height / 2
         if node < self.visible or half:
             return self.ys[node] - half - top if above else bottom - self.ys[node] - half

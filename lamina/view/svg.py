@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
+from math import copysign
 from typing import Any
 
 from lamina.view.fonts import FAMILY, text_width
@@ -15,6 +16,8 @@ FONTS = f"{FAMILY}, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 TITLE, LABEL, ROW, CHIP, GROUP = 14.0, 12.5, 11.5, 10.5, 12.0
 """Font sizes in pixels: a box's name, its class, its rows, a label on an edge, a group's name."""
 ROW_HEIGHT, HEAD_HEIGHT, PAD, KEY_GAP, NAME_GAP, MIN_WIDTH = 16.5, 31.0, 13.0, 10.0, 7.0, 72.0
+UNDER = 5.0
+"""How much of a line is under the box it begins at."""
 CAPITAL = 0.364
 """Half the height of a capital letter in em: from the middle of a line to its baseline."""
 
@@ -77,16 +80,29 @@ def _document(graph: ModelGraph, layout: Layout, style: Theme) -> str:
         f"<title>{escape(graph.name)}</title>",
         f'<rect width="{width}" height="{height}" fill="{style.background}"/>',
     ]
+    groups = []
     for group in sorted(graph.groups, key=lambda group: len(around[group.id])):
-        parts.append(_group(group, layout.groups[group.id], len(around[group.id]), style))
+        fill = style.fill("model", 0.3 + 0.3 * (len(around[group.id]) % 3))
+        groups.append((group, layout.groups[group.id], fill, style))
+    parts += [_group(*each) for each in groups]
     drawn: dict[Any, Point] = {}
     for edge, knots in layout.routes:
-        parts.append(_edge(_undrawn(edge, knots, layout.upright, drawn), layout.upright, style))
+        way = _undrawn(edge, [_under(layout, edge.source, knots[0]), *knots], layout.upright, drawn)
+        parts.append(_edge(way, layout.upright, style))
+    parts += [_heading(*each) for each in groups]
     parts += [_loop(layout.boxes[edge.source], layout.upright, style) for edge in layout.loops]
     texts = {(edge.source, edge.tensor): edge.label for edge in graph.edges}
     parts += [_label(texts[key], rect, style) for key, rect in layout.labels.items()]
     parts += [_box(box, layout.boxes[box.id], style) for box in graph.boxes]
     return "\n".join([*parts, "</svg>", ""])
+
+
+def _under(layout: Layout, box: str, start: Point) -> Point:
+    """Where a line begins under its box, as round ones do not reach their corners."""
+    middle = layout.boxes[box]
+    if layout.upright:
+        return Point(start.x, start.y + copysign(UNDER, middle.y - start.y))
+    return Point(start.x + copysign(UNDER, middle.x - start.x), start.y)
 
 
 def _undrawn(edge: Edge, knots: list[Point], upright: bool, drawn: dict[Any, Point]) -> list[Point]:
@@ -164,17 +180,20 @@ def _box(box: Box, rect: Rect, style: Theme) -> str:
     return "".join([*parts, "</g>"])
 
 
-def _group(group: Group, rect: Rect, depth: int, style: Theme) -> str:
-    fill = style.fill("model", 0.3 + 0.3 * (depth % 3))
-    left, top = rect.x - rect.width / 2, rect.y - rect.height / 2
+def _group(group: Group, rect: Rect, fill: str, style: Theme) -> str:
     shifts = (8.0, 4.0, 0.0) if group.times > 1 else (0.0,)  # equal blocks lie on a pile
     areas = [Rect(rect.x + by, rect.y + by, rect.width, rect.height) for by in shifts]
-    return (
-        f'<g class="group"><title>{escape(group.name)}</title>'
-        + "".join(_rect(area, 10.0, fill, style.fill("model", 3.0), 1.0) for area in areas)
-        + _text(group.name, left + 11.0, top + 14.0, GROUP, style.stroke("model"), bold=True)
-        + "</g>"
-    )
+    frames = "".join(_rect(area, 10.0, fill, style.fill("model", 3.0), 1.0) for area in areas)
+    return f'<g class="group"><title>{escape(group.name)}</title>{frames}</g>'
+
+
+def _heading(group: Group, rect: Rect, fill: str, style: Theme) -> str:
+    """The title of a group, over lines that come in from its side."""
+    left, y = rect.x - rect.width / 2 + 11.0, rect.y - rect.height / 2 + 14.0
+    width = text_width(group.name, GROUP, bold=True)
+    back = _rect(Rect(left + width / 2, y, width + 8.0, 18.0), 0.0, fill, "none")
+    text = _text(group.name, left, y, GROUP, style.stroke("model"), bold=True)
+    return f'<g class="heading">{back}{text}</g>'
 
 
 def _label(text: str, rect: Rect, style: Theme) -> str:

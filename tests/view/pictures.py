@@ -92,6 +92,18 @@ def sample(knots: list[Point], upright: bool, steps: int = 24) -> np.ndarray:
     return curves.transpose(1, 0, 2).reshape(-1, 2)
 
 
+def intrusions(graph: ModelGraph, layout: Layout) -> list[str]:
+    """Edges that pass through a group in which they have no end."""
+    found, around = [], graph.enclosing()
+    for edge, knots in layout.routes:
+        points = sample(knots, layout.upright)
+        for name in layout.groups.keys() - {*around[edge.source], *around[edge.target]}:
+            left, top, right, bottom = sides(layout.groups[name])
+            inside = (points > (left + 0.01, top + 0.01)) & (points < (right - 0.01, bottom - 0.01))
+            found += [f"{edge} through {name}"] if inside.all(axis=1).any() else []
+    return found
+
+
 def faults(graph: ModelGraph, layout: Layout) -> list[str]:
     """What is wrong with a drawing; empty for a good one."""
     boxes, around = layout.boxes, graph.enclosing()

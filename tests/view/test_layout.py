@@ -6,13 +6,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.optimize import linprog
-from view.pictures import edges, faults, lecture, nested, overlap, random_graph
-from view.sketches import GALLERY, decoder, densenet, resnet, unet
+from view.pictures import (
+    edges,
+    faults,
+    intrusions,
+    lecture,
+    nested,
+    overlap,
+    random_graph,
+    sample,
+    sides,
+)
+from view.sketches import GALLERY, decoder, densenet, resnet, transformer, unet
 
 from lamina.core.errors import GraphError
 from lamina.view.layout import arrange
 from lamina.view.model_graph import Box, Edge, Group, ModelGraph
-from lamina.view.ordering import Near, crossings, order
+from lamina.view.nesting import nest
+from lamina.view.ordering import Near, crossings, order, positions
 from lamina.view.ranking import assign, back_edges
 from lamina.view.routing import separate
 from lamina.view.simplex import Link, shorten
@@ -37,7 +48,40 @@ def test_random_graphs_are_clean(direction):
 @pytest.mark.parametrize("make", [lecture, nested, *GALLERY], ids=lambda make: make.__name__)
 @pytest.mark.parametrize("direction", ["TB", "BT", "LR", "RL"])
 def test_drawings_of_known_networks_are_clean(make, direction):
-    assert not faults(make(), laid_out(make(), direction))
+    layout = laid_out(make(), direction)
+    assert not faults(make(), layout)
+    assert not intrusions(make(), layout)
+
+
+def test_edges_seldom_pass_through_a_group_that_is_not_theirs():
+    graphs = [random_graph(seed) for seed in range(200)]
+    found = sum(len(intrusions(graph, laid_out(graph))) for graph in graphs)
+    assert found < 0.01 * sum(len(graph.edges) for graph in graphs)
+
+
+@pytest.mark.parametrize("direction", ["TB", "BT"])
+def test_no_line_runs_over_a_title(direction):
+    for graph in [*map(random_graph, range(100)), *(make() for make in (nested, *GALLERY))]:
+        layout = laid_out(graph, direction)
+        for group in graph.groups:
+            left, top, *_ = sides(layout.groups[group.id])
+            right, bottom = left + 11 + 9.0 * len(group.name), top + 23
+            for edge, knots in layout.routes:
+                points = sample(knots, True)
+                over = (points > (left + 11, top + 5)) & (points < (right, bottom))
+                assert not over.all(axis=1).any(), (graph.name, group.name, edge)
+
+
+def test_a_group_is_entered_where_its_reader_is():
+    layout = laid_out(nested())
+    mask, encoder = layout.boxes["mask"], layout.groups["outer"]
+    assert mask.y > encoder.y, "beside the layer that reads it, not above the whole group"
+
+
+def test_what_follows_the_end_of_a_group_stands_beside_another_one():
+    layout = laid_out(transformer())
+    encoder, decoder = layout.groups["g0"], layout.groups["g1"]
+    assert decoder.y - decoder.height / 2 < encoder.y + encoder.height / 2
 
 
 @pytest.mark.parametrize("labelled", [False, True])
@@ -153,6 +197,72 @@ def test_ordering_removes_crossings_that_need_not_be():
     layers = order([[0, 1], [2, 3, 4, 5]], up, down)
     position = [layer.index(node) for node in range(6) for layer in layers if node in layer]
     assert crossings(layers, down, position) == 0
+
+
+def test_orders_cross_less_than_those_of_igraph():
+    igraph = pytest.importorskip("igraph")
+    ours = theirs = 0
+    for graph in map(random_graph, range(60)):
+        number = {box.id: index for index, box in enumerate(graph.boxes)}
+        lines = list(dict.fromkeys((number[e.source], number[e.target]) for e in graph.edges))
+        ranks = assign(len(number), [Link(*line) for line in lines])
+        up, down = [[] for _ in number], [[] for _ in number]
+        for source, target in lines:
+            chain = [source, *range(len(ranks), len(ranks) + ranks[target] - ranks[source] - 1)]
+            ranks += range(ranks[source] + 1, ranks[target])
+            up += [[] for _ in chain[1:]]
+            down += [[] for _ in chain[1:]]
+            for a, b in itertools.pairwise([*chain, target]):
+                down[a].append(Near(b))
+                up[b].append(Near(a))
+        layers = [[i for i, rank in enumerate(ranks) if rank == y] for y in range(max(ranks) + 1)]
+        pairs = [(a, near.node) for a, below in enumerate(down) for near in below]
+        other = igraph.Graph(len(ranks), pairs, directed=True).layout_sugiyama(layers=ranks)
+        sort = [sorted(layer, key=lambda node: other[node][0]) for layer in layers]
+        best = order(layers, up, down)
+        ours += crossings(best, down, positions(best, len(ranks)))
+        theirs += crossings(sort, down, positions(sort, len(ranks)))
+    assert ours <= theirs
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_groups_are_whole_in_every_rank_and_keep_their_sides(seed):
+    rng = random.Random(seed)
+    ranks = rng.randint(2, 6)
+    # Groups on runs of ranks, some in others; a node for each of their ranks, and others.
+    paths, rank = [()] * rng.randint(0, 8), []
+    spans = {}
+    for index in range(rng.randint(1, 6)):
+        outer = rng.choice([(), *spans]) if spans else ()
+        low, high = spans.get(outer, (0, ranks - 1))
+        spans[(*outer, str(index))] = tuple(sorted(rng.choices(range(low, high + 1), k=2)))
+    rank = [rng.randrange(ranks) for _ in paths]
+    for path, (low, high) in spans.items():
+        for each in range(low, high + 1):
+            count = rng.randint(1, 3)
+            paths, rank = paths + [path] * count, rank + [each] * count
+    layers = [[node for node in range(len(paths)) if rank[node] == each] for each in range(ranks)]
+    up, down = [[] for _ in paths], [[] for _ in paths]
+    for above, below in itertools.pairwise(layers):
+        for _ in range(rng.randint(0, 12) if above and below else 0):
+            a, b = rng.choice(above), rng.choice(below)
+            down[a].append(Near(b))
+            up[b].append(Near(a))
+    found = nest(layers, up, down, paths)
+    assert [sorted(layer) for layer in found] == layers
+    order_of = {}
+    for layer in found:
+        for path in spans:
+            inside = [paths[node][: len(path)] == path for node in layer]
+            assert sum(1 for flag, _ in itertools.groupby(inside) if flag) <= 1
+        for a, b in itertools.combinations(layer, 2):
+            depth = next(
+                (i for i, (x, y) in enumerate(zip(paths[a], paths[b], strict=False)) if x != y),
+                None,
+            )
+            if depth is not None:
+                pair = paths[a][depth], paths[b][depth]
+                assert order_of.setdefault(frozenset(pair), pair) == pair
 
 
 @pytest.mark.parametrize("seed", range(40))

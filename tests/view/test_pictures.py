@@ -68,11 +68,16 @@ def test_the_font_is_small_and_has_what_names_need():
 
 def texts_outside(root):
     """Lines of text that are not within the rectangle that they belong to."""
-    found = []
+    found, groups = [], []
     for part in root.iter(f"{SPACE}g"):
         rect = part.findall(f"{SPACE}rect")[-1]
         left, top = float(rect.get("x")), float(rect.get("y"))
         right, bottom = left + float(rect.get("width")), top + float(rect.get("height"))
+        if part.get("class") == "group":
+            groups.append((left, top, right, bottom))
+        if part.get("class") == "heading":
+            around = [a for a in groups if a[0] < left and a[1] < top and right < a[2]]
+            found += [] if any(bottom < a[3] for a in around) else ["a heading"]
         for text in part.iter(f"{SPACE}text"):
             x, y = float(text.get("x")), float(text.get("y"))
             wide = left + 3 < x and x + float(text.get("textLength")) < right - 3

@@ -16,7 +16,7 @@ import pytest
 from catalogue import LAYERS
 from gallery import MODELS
 from PIL import Image
-from view.pictures import faults, random_graph
+from view.pictures import faults, intrusions, random_graph
 from view.test_layout import laid_out
 from view.test_pictures import texts_outside
 
@@ -589,7 +589,9 @@ def test_the_gallery_is_clean(name):
     model = MODELS[name]()
     for level in ("names", "shapes", "full"):
         graph = folded(describe(model, level, expand_nested=True))
-        assert not faults(graph, laid_out(graph))
+        layout = laid_out(graph)
+        assert not faults(graph, layout)
+        assert not intrusions(graph, layout)
         assert not texts_outside(ElementTree.fromstring(draw(graph).svg))
 
 

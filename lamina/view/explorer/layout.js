@@ -122,7 +122,9 @@ function knots({ nodes, bands, height, before, after, still }, wire) {
   const x = chain.map((node) => node.x);
   const start = meeting(first, wire.net, wire.leave, "exits");
   const end = meeting(last, wire.net, wire.enter, "entries");
-  const points = [[start, first.ref === null ? -before : first.y + first.height / 2]];
+  // A line begins under its box, as round ones do not reach their corners.
+  const under = drawn(first) ? 5 : 0;
+  const points = [[start, first.ref === null ? -before : first.y + first.height / 2 - under]];
   for (let i = 1; i < chain.length; i++) {
     const [up, down] = still ? wire.eased[i - 1] : [0, 0], ends = i === chain.length - 1;
     const above = bands[chain[i - 1].rank][1] + (i === 1 ? tail : 0) - up;

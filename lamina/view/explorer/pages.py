@@ -24,7 +24,6 @@ from lamina.view.explorer.levels import GAPS, Levels
 from lamina.view.facts import facts_of, params_text, spec_text
 from lamina.view.flow import class_label
 from lamina.view.fold import _range, repeats
-from lamina.view.layout import Layout
 from lamina.view.model_graph import Box, Group, Kind, ModelGraph
 from lamina.view.plot import MOST_BOXES
 from lamina.view.style import THEMES
@@ -66,7 +65,7 @@ def content(model: Any) -> dict[str, Any]:
     folded = {x.id: (sizes[x.id][0] + SIGN, sizes.pop(x.id)[1]) for x in heads}
     texts = {(edge.source, edge.tensor): edge.label for edge in graph.edges if edge.label}
     labels = {key: svg._chip(text) for key, text in texts.items()}
-    levels = Levels(graph.check(), labels, {}, Layout("TB"), folded=folded)
+    levels = Levels(graph.check(), labels, folded)
     levels.run(sizes)
     plain = levels.plain(texts)
     titles = [svg.text_width(group.name, svg.GROUP, bold=True) + SIGN for group in graph.groups]
