@@ -153,10 +153,8 @@ class Solver:
                 inside[group].append(node)
         entries, exits = (set(self.ports[side].values()) for side in (ENTRY, EXIT))
         self.ranks = assign(len(self.nodes), links, entries, exits, list(inside.values()))
-        self.reach: dict[str, tuple[int, int]] = {}
-        for group, nodes in inside.items():
-            ranks = [self.ranks[node] for node in nodes]
-            self.reach[group] = min(ranks), max(ranks)
+        rank = self.ranks.__getitem__
+        self.reach = {x: (min(map(rank, on)), max(map(rank, on))) for x, on in inside.items()}
 
     def _lead(self, ends: Sequence[tuple[int, int]]) -> list[list[int]]:
         """Hidden nodes, and for every wire the nodes it passes."""
@@ -210,11 +208,7 @@ class Solver:
 
     def _fill(self) -> None:
         """Give a group a node on each of its ranks."""
-        taken = {
-            (group, rank)
-            for path, rank in zip(self.paths, self.ranks, strict=True)
-            for group in path
-        }
+        taken = {(x, rank) for path, rank in zip(self.paths, self.ranks, strict=True) for x in path}
         paths = {path[: i + 1] for path in self.paths for i in range(len(path))}
         for path in sorted(paths, key=lambda path: (-len(path), path)):
             top, bottom = self.reach[path[-1]]
