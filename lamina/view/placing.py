@@ -35,7 +35,7 @@ def place(
 
     >>> down = [(0, 1, 0.0), (0, 2, 0.0)]
     >>> place([[0], [1, 2]], [Link(1, 2, 10.0, 0)], down, [False] * 3)
-    [5.0, 0.0, 10.0]
+    [0.0, -5.0, 5.0]
     """
     count = max([len(hidden), *(link.target + 1 for link in links)])
     links = [link._replace(length=ceil(link.length * GRID) / GRID) for link in links]
