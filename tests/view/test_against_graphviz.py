@@ -51,7 +51,11 @@ def dot_text(graph, layout):
         for group in graph.groups:
             if group.parent == parent:
                 lines.append(f'subgraph "cluster_{group.id}" {{')
-                lines.append(f'margin={PADDING} label="{group.name}"')
+                # A title of a fixed size, whatever fonts there are.
+                bare = "border='0' cellspacing='0' cellpadding='0'"
+                cell = f"<td border='0' fixedsize='true' width='{7 * len(group.name)}' height='18'>"
+                lines.append(f"margin={PADDING}")
+                lines.append(f"label=<<table {bare}><tr>{cell}</td></tr></table>>")
                 enter(group.id)
                 lines.append("}")
 
