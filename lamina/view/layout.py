@@ -97,7 +97,8 @@ def arrange(
             "it as a table, with summary()",
         )
     layout = Layout(direction)
-    items = measured(graph.check(), sizes, layout.upright)
+    turned_sizes = {box: layout.turned(size) for box, size in sizes.items()}
+    items = measured(graph.check(), turned_sizes)
     paths = {each: tuple(reversed(around)) for each, around in graph.enclosing().items()}
     filled = {group for box in graph.boxes for group in paths[box.id]}
     for group in graph.groups:
@@ -133,16 +134,12 @@ def arrange(
     return layout
 
 
-def measured(graph: ModelGraph, sizes: Mapping[str, Size], upright: bool) -> dict[str, Item]:
-    """The boxes as items: wide enough for all that arrives, with room for loops.
-
-    Along and across the ranks, whatever the direction.
-    """
+def measured(graph: ModelGraph, sizes: Mapping[str, Size]) -> dict[str, Item]:
+    """Boxes, sized across and along the ranks, as items: wide for what arrives, with room for loops."""
     loops = {edge.source for edge in graph.edges if edge.source == edge.target}
     arrivals = Counter(edge.target for edge in graph.edges)
     items = {}
-    for box, size in sizes.items():
-        width, height = size if upright else size[::-1]
+    for box, (width, height) in sizes.items():
         if arrivals[box] > 2:
             width = max(width, (arrivals[box] - 1) * HEADS_APART + 2 * CORNER)
         items[box] = Item(width / 2, width / 2 + LOOP * (box in loops), height)

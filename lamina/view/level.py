@@ -2,8 +2,8 @@
 
 ``x`` runs across the ranks and ``y`` along them. A wire between ranks that are not neighbours goes
 through hidden nodes; wires of one net share theirs, so a value used in many places is one line
-that branches. A group has all ranks from its first to its last item; nothing else stands or passes
-between its sides there. How wires run is found in `routing.py`.
+that branches. A group has all ranks from its first to its last item; nothing else stands between
+its sides there. How wires run is found in `routing.py`.
 """
 
 from collections import defaultdict
@@ -69,9 +69,9 @@ class Level:
 
 @dataclass
 class Solver:
-    """Places ``items`` and leads ``wires``; ``paths`` are the groups around items, outermost first.
+    """Places ``items`` and leads ``wires``. ``around`` an item are its groups, outermost first.
 
-    Every one of ``groups``, in which outer ones come first, has an item in it.
+    Every one of ``groups``, in which outer ones come first too, has an item in it.
 
     >>> level = Solver({"a": Item(30, 30, 20), "b": Item(9, 9, 20)}, [Wire(0, "a", "b")], {}).run()
     >>> level.places["a"], level.width
@@ -124,7 +124,7 @@ class Solver:
         titled = list(self._titled())
         links = self._apart(layers)
         links += [Link(self.borders[x][0], node, self.groups[x].width, 0) for x, node, _ in titled]
-        xs = place(layers, links, [(a, b, 0.0) for a, b, _ in self.segments], hidden)
+        xs = place(layers, links, [(a, b) for a, b, _ in self.segments], hidden)
         lefts = [x - item.left for x, item in zip(xs, self.nodes, strict=False)]
         start = min([*lefts, *xs[len(self.nodes) :]], default=0.0)
         xs = [x - start for x in xs]
@@ -134,12 +134,11 @@ class Solver:
             least = self.sides[group][0] + self.groups[group].width
             clear[node, side] = max(least, clear.get((node, side), least))
         backward = {wire.net for wire in self.wires if wire.backward}
-        return self._result(
-            Router(
-                self.nodes, self.visible, layers, xs, self.segments, backward,
-                self.groups, self.reach, clear,
-            )
+        self.router = Router(
+            self.nodes, self.visible, layers, xs, self.segments, backward,
+            self.groups, self.reach, clear,
         )  # fmt: skip
+        return self._result()
 
     def _rank(self, ends: Sequence[tuple[int, int]]) -> None:
         """Ranks, and the first and the last one of each group."""
@@ -262,14 +261,12 @@ class Solver:
             common = common_groups(self.paths[upper], self.paths[lower])
             for node, side, end in ((lower, "enter", 0), (upper, "leave", 1)):
                 for group in self.paths[node][common:]:
-                    if (self.groups[group].side, self.reach[group][end]) == (
-                        side,
-                        self.ranks[node],
-                    ):
+                    at_border = self.ranks[node] == self.reach[group][end]
+                    if at_border and self.groups[group].side == side:
                         yield group, node, side
 
-    def _result(self, router: Router) -> Level:
-        xs, ys = router.xs, router.ys
+    def _result(self) -> Level:
+        router, xs, ys = self.router, self.router.xs, self.router.ys
         level = Level(height=router.height)
         rights = [x + item.right for x, item in zip(xs, self.nodes, strict=False)]
         level.width = max([*rights, *(right for _, right in self.sides.values())], default=0.0)

@@ -35,9 +35,9 @@ def nest(
     """
     if not any(paths):
         return order(layers, up, down)
-    nest = _Nest(layers, up, down, paths)
-    nest.open((), list(range(len(paths))))
-    return [[unit for unit in row if isinstance(unit, int)] for row in nest.rows]
+    opened = _Nest(layers, up, down, paths)
+    opened.open((), list(range(len(paths))))
+    return [[unit for unit in row if isinstance(unit, int)] for row in opened.rows]
 
 
 @dataclass

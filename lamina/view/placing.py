@@ -10,10 +10,8 @@ from math import ceil
 
 from lamina.view.simplex import Link, Search
 
-Bend = tuple[int, int, float]
-"""The upper and the lower node of a line, which is straight if the lower is so far beside."""
-
 Line = tuple[int, int]
+"""The upper and the lower node of a line between neighbouring ranks."""
 Lists = Sequence[Sequence[int]]
 
 GRID = 64.0
@@ -26,30 +24,29 @@ it joins a trunk it runs along it."""
 
 
 def place(
-    layers: Lists, links: Sequence[Link], bends: Sequence[Bend], hidden: Sequence[bool]
+    layers: Lists, links: Sequence[Link], lines: Sequence[Line], hidden: Sequence[bool]
 ) -> list[float]:
     """A coordinate for every node, and for every border that ``links`` have beyond the nodes.
 
     Links are from left to right, with the least distance between their ends; ``hidden`` marks the
     nodes that only carry a long edge.
 
-    >>> down = [(0, 1, 0.0), (0, 2, 0.0)]
-    >>> place([[0], [1, 2]], [Link(1, 2, 10.0, 0)], down, [False] * 3)
+    >>> place([[0], [1, 2]], [Link(1, 2, 10.0, 0)], [(0, 1), (0, 2)], [False] * 3)
     [0.0, -5.0, 5.0]
     """
     count = max([len(hidden), *(link.target + 1 for link in links)])
     links = [link._replace(length=ceil(link.length * GRID) / GRID) for link in links]
     places = _leftmost(count, links)
     first = len(links)
-    bends = list(dict.fromkeys(bends))
-    for (upper, lower, shift), weight in zip(bends, _weights(layers, bends, hidden), strict=True):
+    lines = list(dict.fromkeys(lines))
+    for (upper, lower), weight in zip(lines, _weights(layers, lines, hidden), strict=True):
         # A helper as far left as the left end of the line: the way to both ends is the way across.
-        across, helper = round(shift * GRID) / GRID, len(places)
-        places.append(min(places[upper] + across, places[lower]))
-        links += [Link(helper, upper, -across, weight), Link(helper, lower, 0, weight)]
+        helper = len(places)
+        places.append(min(places[upper], places[lower]))
+        links += [Link(helper, upper, 0, weight), Link(helper, lower, 0, weight)]
     search = Search(places, links)
     search.run()
-    _settle(search, bends, first)
+    _settle(search, lines, first)
     return places[:count]
 
 
@@ -71,13 +68,13 @@ def _leftmost(count: int, links: Sequence[Link]) -> list[float]:
     return places
 
 
-def _settle(search: Search, bends: Sequence[Bend], first: int) -> None:
+def _settle(search: Search, lines: Sequence[Line], first: int) -> None:
     """What may stand anywhere between two lines from one side goes to the middle of them."""
     for nodes, way, *ends in search.loose():
         sides = []
         inside = set(nodes)
         for index in ends:
-            upper, lower, _ = bends[(index - first) // 2] if index >= first else (-1, -1, 0.0)
+            upper, lower = lines[(index - first) // 2] if index >= first else (-1, -1)
             if (upper in inside) != (lower in inside):
                 sides.append(lower in inside)
         if len(sides) == 2 and sides[0] == sides[1]:
@@ -85,11 +82,11 @@ def _settle(search: Search, bends: Sequence[Bend], first: int) -> None:
                 search.at[node] += round(way * GRID / 2) / GRID
 
 
-def _weights(layers: Lists, bends: Sequence[Bend], hidden: Sequence[bool]) -> list[float]:
+def _weights(layers: Lists, lines: Sequence[Line], hidden: Sequence[bool]) -> list[float]:
     """Of a trunk and a connection that skips a part of it, the trunk goes straight on."""
     up: list[list[int]] = [[] for _ in hidden]
     down: list[list[int]] = [[] for _ in hidden]
-    for upper, lower, _ in bends:
+    for upper, lower in lines:
         down[upper].append(lower)
         up[lower].append(upper)
     # The first piece of the long edge that a hidden node is on, and whether others read its value.
@@ -106,16 +103,16 @@ def _weights(layers: Lists, bends: Sequence[Bend], hidden: Sequence[bool]) -> li
         # Of two lines the one with a long edge is beside the trunk, of more only a long edge alone.
         enters = [hidden[u] and (shared[u] or len(over) == 2) for u in over]
         leaves = [_is_skip(v, up, down, hidden) if len(under) == 2 else hidden[v] for v in under]
-        for skips, lines in (
+        for skips, ends in (
             (enters, [(u, node) for u in over]),
             (leaves, [(node, v) for v in under]),
         ):
-            if not hidden[node] and len(lines) > 1 and sum(skips) == len(lines) - 1:
-                trunk.add(lines[skips.index(False)])
-                beside |= set(lines) - trunk
+            if not hidden[node] and len(ends) > 1 and sum(skips) == len(ends) - 1:
+                trunk.add(ends[skips.index(False)])
+                beside |= set(ends) - trunk
     weights: list[float] = []
-    for upper, lower, _ in bends:
-        line = (upper, lower)
+    for line in lines:
+        upper, lower = line
         if hidden[upper] and hidden[lower]:
             weights.append(CHAIN)
         elif hidden[upper] != hidden[lower]:

@@ -7,7 +7,7 @@ bands above and below it and so becomes gentler and shorter.
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import inf
 from typing import NamedTuple
@@ -83,9 +83,9 @@ class Router:
     xs: Sequence[float]
     segments: Sequence[Segment]
     backward: Collection[Hashable]
-    groups: Mapping[str, Frame] = field(default_factory=dict)
-    reach: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    clear: Mapping[tuple[int, str], float] = field(default_factory=dict)
+    groups: Mapping[str, Frame]
+    reach: Mapping[str, tuple[int, int]]
+    clear: Mapping[tuple[int, str], float]
 
     def __post_init__(self) -> None:
         self.rank = {node: rank for rank, layer in enumerate(self.layers) for node in layer}

@@ -4,7 +4,7 @@
    itself, with what can be opened in it folded. It sends each level's ranks and nodes: boxes,
    labels, and the places where long lines pass. `arrange` gives what is open the size of its own
    level, moves its neighbours aside and its rank apart, and leaves straight what was straight.
-   So ranks, order and crossings are those of Lamina's other drawings, any part can be open or
+   So ranks, order and crossings are those of a drawing of each level, any part can be open or
    folded at any time, and nothing overlaps. A level where nothing is open is Python's own. */
 "use strict";
 

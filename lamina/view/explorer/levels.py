@@ -13,7 +13,7 @@ from lamina.view.layout import Size
 from lamina.view.level import ENTRY, EXIT, Level, Solver, Wire, common_groups
 from lamina.view.model_graph import Edge, ModelGraph
 from lamina.view.ranking import back_edges
-from lamina.view.routing import ARROW, BESIDE, WIRE_BESIDE, WIRES_APART, Item, Router, Segment
+from lamina.view.routing import ARROW, BESIDE, WIRE_BESIDE, WIRES_APART, Item, Segment
 
 ROOT = "\0root"
 """The level that is in no group."""
@@ -33,10 +33,6 @@ class _Level(Solver):
 
     def _share(self, node: int, net: Any, side: str) -> float:
         return self.shares.get((node, net, side), 0.0)
-
-    def _result(self, router: Router) -> Level:
-        self.router = router
-        return super()._result(router)
 
 
 @dataclass
@@ -58,7 +54,7 @@ class Levels:
         self.paths = {
             each: [ROOT, *reversed(around)] for each, around in self.graph.enclosing().items()
         }
-        self.items = layout.measured(self.graph, sizes, upright=True)
+        self.items = layout.measured(self.graph, sizes)
         self.members = self._members()
         self.ways = self._ways()
         self.wires: dict[str, dict[Wire, None]] = defaultdict(dict)
