@@ -135,7 +135,7 @@ def arrange(
 
 
 def measured(graph: ModelGraph, sizes: Mapping[str, Size]) -> dict[str, Item]:
-    """Boxes, sized across and along the ranks, as items: wide for what arrives, with room for loops."""
+    """Boxes sized across and along the ranks, as items: wide for what arrives, room for loops."""
     loops = {edge.source for edge in graph.edges if edge.source == edge.target}
     arrivals = Counter(edge.target for edge in graph.edges)
     items = {}
