@@ -44,8 +44,8 @@ def set_mask(x: Any, mask: Any) -> None:
     elif mask is None:
         _eager.pop(id(x), None)
     else:
-        key = id(x)
-        _eager[key] = (weakref.ref(x, lambda _: _eager.pop(key, None)), mask)
+        key = id(x)  # and `pop` by itself: when Python ends, `_eager` is None before the arrays go
+        _eager[key] = (weakref.ref(x, lambda _, pop=_eager.pop: pop(key, None)), mask)
 
 
 def active() -> bool:
