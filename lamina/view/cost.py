@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lamina.core import binding, calling, nest
+from lamina.core import binding, calling, masking, nest
 from lamina.core.compiled import keeps_batch_size
 from lamina.core.dtypes import canonical
 from lamina.core.errors import ArgumentError, DTypeError, ShapeError, describe_value
@@ -255,7 +255,7 @@ class Call:
 
     Attributes:
         variables: The layer's variables; none for an op, None for a layer that is not built.
-        arrays: The arguments that are arrays: those of the type ``kind``.
+        arrays: The arguments that are arrays, those of the type ``kind``; then their masks.
         key: A value equal for calls that compute the same; None if that cannot be told.
     """
 
@@ -266,12 +266,14 @@ class Call:
         self._leaves, self._treedef = nest.flatten_with((args, kwargs))
         self._places = [place for place, x in enumerate(self._leaves) if isinstance(x, kind)]
         self.arrays = [self._leaves[place] for place in self._places]
+        self._masked = [n for n, x in enumerate(self.arrays) if masking.get_mask(x) is not None]
+        self.arrays += [masking.get_mask(self.arrays[n]) for n in self._masked]
         found = structure(own) if is_layer(own) else None
         self.variables = [] if found is None else found.variables if found.built else None
         what = found.key if found and found.ours else getattr(own, "function", None)
         specs = tuple((x.shape, str(x.dtype)) if isinstance(x, kind) else (type(x), x)
                       for x in self._leaves)  # fmt: skip
-        key = (what, self._treedef, specs, training)
+        key = (what, self._treedef, specs, tuple(self._masked), training)
         try:
             self.key = None if what is None or hash(key) is None else key
         except TypeError:  # an argument that cannot be compared
@@ -280,7 +282,7 @@ class Call:
     def pure(self, values: Any, arrays: Any) -> list[Any]:
         """The outputs, flat, for arrays in the place of the variables and of the arguments."""
         filled = list(self._leaves)
-        for place, array in zip(self._places, arrays, strict=True):
+        for place, array in zip(self._places, arrays, strict=False):
             filled[place] = array
         args, kwargs = nest.unflatten(self._treedef, filled)
         if not is_layer(self.own):
@@ -288,6 +290,8 @@ class Call:
         else:
             pairs = list(zip(self.variables or (), values, strict=True))
             with binding.bind(pairs, training=self.training):
+                for n, mask in zip(self._masked, arrays[len(self._places) :], strict=True):
+                    masking.set_mask(arrays[n], mask)
                 outputs = read_all(calling.run(self.own, tuple(args), kwargs))
         return [x for x in nest.flatten(outputs) if hasattr(x, "shape")]
 

@@ -24,10 +24,14 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
     return size * sum(known.get(ord(character), (0, 1.0))[1] for character in text)
 
 
-def covers(text: str) -> bool:
-    """Whether the font has every character of ``text``."""
-    known = glyphs(False)
-    return all(ord(character) in known or character == "\n" for character in text)
+def lacking(text: str) -> str:
+    """The characters of ``text`` that the font does not have, each once.
+
+    >>> lacking("Dense, слой, 输入")
+    '入输'
+    """
+    known = glyphs(False).keys() | {ord("\n")}
+    return "".join(sorted({character for character in text if ord(character) not in known}))
 
 
 @functools.cache
@@ -58,9 +62,8 @@ def _segments(data: bytes, start: int) -> list[tuple[int, int]]:
         first, last = _u16(data, starts + 2 * index), _u16(data, ends + 2 * index)
         delta, offset = _u16(data, deltas + 2 * index), _u16(data, offsets + 2 * index)
         for code in range(first, min(last, 0xFFFE) + 1):
-            glyph = code
-            if offset:
-                glyph = _u16(data, offsets + 2 * index + offset + 2 * (code - first))
+            place = offsets + 2 * index + offset + 2 * (code - first)
+            glyph = _u16(data, place) if offset else code
             found.append((code, (glyph + delta) & 0xFFFF))
     return found
 

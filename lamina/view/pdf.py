@@ -7,6 +7,7 @@ rectangles, circles, paths of M, L, H, V, C and Z, images in PNG, and lines of t
 import base64
 import re
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,11 +25,18 @@ ROUND = 0.5523
 
 
 def to_pdf(drawing: Drawing) -> bytes:
-    """PDF bytes of one page as large as the drawing. A character that the font lacks is a box.
+    """PDF bytes of one page as large as the drawing.
+
+    Warns of characters that the font lacks: each is an empty box.
 
     >>> to_pdf(Drawing('<svg xmlns="http://www.w3.org/2000/svg"/>', 9, 9))[:8]
     b'%PDF-1.6'
     """
+    if lacking := fonts.lacking(drawing.svg):
+        warnings.warn(
+            f"The font of PDFs lacks '{lacking}', shown as boxes; .svg and .png files can show it.",
+            stacklevel=3,
+        )
     root = ElementTree.fromstring(drawing.svg)
     content = _Content()
     content.draw(root)

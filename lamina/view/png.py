@@ -38,7 +38,7 @@ def to_png(drawing: Drawing, dpi: float = 200.0) -> bytes:
     return resvg_py.svg_to_bytes(
         svg_string=svg,
         zoom=zoom,
-        skip_system_fonts=fonts.covers(drawing.svg),
+        skip_system_fonts=not fonts.lacking(drawing.svg),
         font_files=[str(file) for file in fonts.FILES.values()],
         font_family=fonts.FAMILY,
         sans_serif_family=fonts.FAMILY,

@@ -61,8 +61,8 @@ def test_widths_are_those_of_the_drawn_text(text, bold):
 
 def test_the_font_is_small_and_has_what_names_need():
     assert sum(file.stat().st_size for file in fonts.FOLDER.iterdir()) < 150_000
-    assert fonts.covers("Ünïcode Ελληνικά кириллица × → … ≤ 0123")
-    assert not fonts.covers("畳み込み")
+    assert not fonts.lacking("Ünïcode Ελληνικά кириллица × → … ≤ 0123")
+    assert fonts.lacking("みみ Conv") == "み"
     assert fonts.text_width("畳", 10) == 10
 
 
@@ -246,6 +246,12 @@ def test_pdf_is_well_formed_and_its_text_can_be_read():
         for font, codes in re.findall(rb"/F(\d) .*?<(\w+)> Tj", page)
     ]
     assert [line.decode("utf-16-be") for line in lines] == ["слой_12 × →", "Dense", "key", "välue"]
+
+
+def test_pdf_warns_of_text_that_it_cannot_show():
+    graph = ModelGraph("m", [Box("x", "Dense", "слой 输入", "dense")])
+    with pytest.warns(UserWarning, match=r"lacks '入输'.*\.svg and \.png"):
+        to_pdf(draw(graph))
 
 
 @poppler

@@ -12,6 +12,7 @@ from view.test_plot import Opaque, Residual
 import lamina as keras
 from lamina.core.errors import ArgumentError, DTypeError, ShapeError
 from lamina.view import cost, profile, summary_rows
+from lamina.view.cost import Call
 
 layers = keras.layers
 X = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
@@ -101,6 +102,31 @@ def test_models_of_other_kinds():
     x = keras.Input((3,))
     pieces = keras.ops.split(x * 2.0, 3, axis=1)
     assert len(profile(keras.Model(x, pieces), np.ones((2, 3), "float32"), repeats=1).rows) == 2
+
+
+class Seen(layers.Layer):
+    """Notes whether it is given a mask."""
+
+    def __init__(self):
+        super().__init__()
+        self.notes, self.supports_masking = [], True
+
+    def call(self, x, mask=None):
+        self.notes.append(mask is not None)
+        return x
+
+
+def test_what_is_measured_gets_the_masks_of_its_inputs():
+    x = keras.ops.convert_to_tensor(X)
+    layer = Seen()
+    layer(x)
+    plain = Call(layer, (x,), {}, jax.Array)
+    masked = layers.Masking(X[0, 0])(keras.ops.expand_dims(x, -1))
+    held = Call(layer, (masked,), {}, jax.Array)
+    assert (len(plain.arrays), len(held.arrays)) == (1, 2)
+    layer.notes.clear()
+    plain.pure([], plain.arrays), held.pure([], held.arrays)
+    assert layer.notes == [False, True]
 
 
 def test_bad_arguments():
