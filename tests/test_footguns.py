@@ -227,6 +227,14 @@ def test_many_shapes_are_noted_and_bounded(caplog):
     assert sum("compiled for 8 input shapes" in record.message for record in caplog.records) == 1
 
 
+def test_what_is_not_compiled_is_not_noted(caplog):
+    layer = layers.Dense(2)
+    with jax.disable_jit():
+        for _ in range(12):
+            layer(X)
+    assert not caplog.records
+
+
 def test_leaks_nothing_when_models_are_built_in_a_loop():
     import gc
     import weakref

@@ -78,7 +78,7 @@ class Program:
             values = [binding.read(variable) for variable in variables]
         before = self.traces
         outputs, updates, losses, masks = self.compiled(values, list(leaves))
-        if self.traces != before:
+        if self.traces != before and not jax.config.jax_disable_jit:  # type: ignore[attr-defined]
             self._note_compilation()
         for index, array in updates.items():
             binding.write(variables[index], array)
