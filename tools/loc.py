@@ -39,7 +39,7 @@ CEILINGS = {
 }
 """Code lines a room may have. Raising one is a decision: docs/design.md says why."""
 
-TOTAL = 28_200
+TOTAL = 28_250
 CANARY = ("layers/dense.py", 45)
 LONGEST = 500
 LONG_FILES: frozenset[str] = frozenset()

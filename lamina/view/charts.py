@@ -37,8 +37,6 @@ class Panels(Shown):
         titles: What each of them shows.
     """
 
-    kinds = ("png", "svg")
-
     def __init__(self, title: str, panels: Sequence["_Panel"], style: Theme) -> None:
         self.title, self.titles = title, [panel.title for panel in panels]
         width, heights = max(panel.width for panel in panels), [panel.height for panel in panels]

@@ -24,7 +24,7 @@ class Shown:
     """Something drawn, as SVG text in ``svg``; the last line of a notebook's cell shows it."""
 
     dpi: float = 200
-    kinds = ("png", "svg", "pdf")
+    kinds = ("png", "svg", "pdf", "jpg", "jpeg")
 
     def __init__(self, drawing: "Drawing") -> None:
         self._drawing = drawing
@@ -51,6 +51,10 @@ class Shown:
             from lamina.view.pdf import to_pdf
 
             return to_pdf(self._drawing)
+        if kind in ("jpg", "jpeg"):
+            from lamina.view.png import to_jpeg
+
+            return to_jpeg(self._drawing, self.dpi)
         return self.png() if kind == "png" else self.svg.encode()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
@@ -74,7 +78,7 @@ class Picture(Shown):
     True
     """
 
-    kinds = ("png", "svg", "pdf", "html", "dot", "mmd")
+    kinds = (*Shown.kinds, "html", "dot", "mmd")
 
     def __init__(
         self,
@@ -146,7 +150,8 @@ def plot_model(
     Args:
         model: A model or any other layer.
         to_file: Where to write; the name's ending says in which format: .png (also without an
-            ending), .svg, .pdf, .html, .dot, or .mmd for Mermaid. None writes no file.
+            ending), .svg, .pdf, .html, .dot, .mmd for Mermaid, or .jpg where pillow is installed.
+            None writes no file.
         show_shapes: Show the shapes of what goes in and comes out; '?' where unknown.
         show_dtype: Show the dtype of what comes out.
         show_layer_names: Show names beside classes.

@@ -144,14 +144,14 @@ def test_activations_are_what_layers_give(tmp_path):
     assert some.titles[0].startswith("dense: 40, up to")
     assert "4 of 6 channels" in some.titles[2] and repr(some) == "<activations of net: 3 panels>"
     fits(some)
-    for name in ("maps.svg", "maps.png"):
+    for name in ("maps.svg", "maps.png", "maps.pdf", "maps.jpg"):
         some.save(tmp_path / name)
     with pytest.raises(UnknownNameError, match="'conv'"):
         activations(model, x, ["cnv"])
     with pytest.raises(ArgumentError, match="batch of 3"):
         activations(model, x, sample=3)
     with pytest.raises(ArgumentError, match=r"\.svg"):
-        some.save(tmp_path / "maps.pdf")
+        some.save(tmp_path / "maps.gif")
 
 
 def test_activations_of_other_models():

@@ -6,6 +6,7 @@ import io
 import itertools
 import math
 import re
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -27,6 +28,7 @@ from lamina.core.errors import (
     FileError,
     LaminaWarning,
     ShapeError,
+    StateError,
     UnknownNameError,
 )
 from lamina.view.describe import describe
@@ -322,9 +324,21 @@ def test_default_file(tmp_path, monkeypatch):
         assert picture.size[0] > 500
 
 
+def test_jpeg_is_the_png_without_its_sharpness(tmp_path, monkeypatch):
+    picture = keras.utils.plot_model(lecture(), tmp_path / "a.jpg", show_shapes=True, theme="dark")
+    with Image.open(tmp_path / "a.jpg") as jpeg, Image.open(io.BytesIO(picture.png())) as png:
+        assert jpeg.format == "JPEG" and jpeg.size == png.size
+        apart = np.subtract(jpeg, png.convert("RGB"), dtype="float32")
+    assert np.abs(apart).mean() < 2
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(StateError, match=r"pip install pillow, .*\.png"):
+        keras.utils.plot_model(lecture(), tmp_path / "b.jpeg")
+    assert not (tmp_path / "b.jpeg").exists()
+
+
 def test_nothing_is_written_when_the_arguments_are_wrong(tmp_path):
     model = lecture()
-    with pytest.raises(ArgumentError, match=r"\.png, \.svg, \.pdf, \.html, \.dot or \.mmd"):
+    with pytest.raises(ArgumentError, match=r"\.png, \.svg, .*\.html, \.dot or \.mmd"):
         keras.utils.plot_model(model, tmp_path / "model.gif")
     with pytest.raises(FileError, match="no folder"):
         keras.utils.plot_model(model, tmp_path / "none" / "model.png")
