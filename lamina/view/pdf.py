@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
+from lamina.core.errors import LaminaWarning
 from lamina.view import fonts
 from lamina.view.svg import Drawing
 
@@ -35,6 +36,7 @@ def to_pdf(drawing: Drawing) -> bytes:
     if lacking := fonts.lacking(drawing.svg):
         warnings.warn(
             f"The font of PDFs lacks '{lacking}', shown as boxes; .svg and .png files can show it.",
+            LaminaWarning,
             stacklevel=3,
         )
     root = ElementTree.fromstring(drawing.svg)

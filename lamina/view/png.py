@@ -6,7 +6,7 @@ import warnings
 
 import resvg_py
 
-from lamina.core.errors import StateError
+from lamina.core.errors import LaminaWarning, StateError
 from lamina.view import fonts
 from lamina.view.svg import Drawing
 
@@ -31,6 +31,7 @@ def to_png(drawing: Drawing, dpi: float = 200.0) -> bytes:
         warnings.warn(
             f"The picture would have {size} pixels; it is drawn at {fits * 96:.0f} dpi instead of "
             f"{dpi:g}. A file ending in .svg has no such limit.",
+            LaminaWarning,
             stacklevel=3,
         )
         zoom = fits
