@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
+from unicodedata import east_asian_width
 
 import numpy as np
 
@@ -19,6 +20,8 @@ WORDS = (24, 12, 1)
 """Longest word that a column of text has room for; smaller ones are tried when there is no room."""
 SPACE, MARK = re.compile(r" "), re.compile(r"(?<=[_,/.])")
 """Where a line is broken rather than within a word; spaces are better."""
+HALF = "\0"
+"""Stands after a character that is two columns wide, so that a length is a width; never printed."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,11 @@ class Table:
             positions: Where the columns end, as parts of the width (below or equal 1) or
                 characters.
         """
+        table = replace(self, head=_wide(self.head), body=[_wide(cells) for cells in self.body])
         if positions is not None:
-            table, widths = self, _given(len(self.head), positions, width or 100)
+            widths = _given(len(self.head), positions, width or 100)
         else:
-            table, widths = self._fitted(10**6 if width is None else width)
+            table, widths = table._fitted(10**6 if width is None else width)
         right = [name.split("\n")[0] in self.right for name in table.head]
 
         def rule(left: str, middle: str, end: str) -> str:
@@ -69,7 +73,7 @@ class Table:
             for parts in itertools.zip_longest(*map(fold, cells, widths), fillvalue=""):
                 placed = zip(right, parts, widths, strict=True)
                 aligned = (p.rjust(wide) if flush else p.ljust(wide) for flush, p, wide in placed)
-                printed.append(f"│ {' │ '.join(aligned)} │")
+                printed.append(f"│ {' │ '.join(aligned)} │".replace(HALF, ""))
             if cells is table.head:
                 printed.append(rule("├", "┼", "┤"))
         notes = [f" {line}" for note in self.notes for line in fold(note, (width or 10_000) - 1)]
@@ -169,6 +173,10 @@ class Table:
         (print_fn or _print)(self.text(width, positions))
 
 
+def _wide(cells: list[str]) -> list[str]:
+    return ["".join(c + HALF * (east_asian_width(c) in "WF") for c in cell) for cell in cells]
+
+
 def fold(text: str, width: int) -> list[str]:
     """Lines of at most ``width`` characters: broken at spaces, else after punctuation, else within.
 
@@ -181,8 +189,9 @@ def fold(text: str, width: int) -> list[str]:
         start = start if 2 * start < width else 0
         while len(line) > width:
             cut = _last(SPACE, line, start, width) or _last(MARK, line, width // 3, width) or width
+            cut -= cut > 1 and line[cut] == HALF
             lines.append(line[:cut].rstrip())
-            line = " " * start + line[cut:].lstrip()
+            line = " " * start + line[cut:].lstrip(f" {HALF}")
         lines.append(line)
     return lines
 

@@ -4,6 +4,7 @@ import io
 import re
 import sys
 import xml.etree.ElementTree as ET
+from unicodedata import east_asian_width
 
 import numpy as np
 import pytest
@@ -114,6 +115,17 @@ def test_layer_range():
         model.summary(layer_range=["Layr2", "Layer4"])
     with pytest.raises(ArgumentError, match="two patterns"):
         model.summary(layer_range=["Layer2"])
+
+
+@pytest.mark.parametrize("width", [None, 60, 44, 30])
+def test_letters_two_columns_wide_keep_the_frame_straight(width):
+    inputs = keras.Input((4,), name="入力")
+    model = keras.Model(inputs, layers.Dense(2, name="畳み込み層の名前_出力")(inputs))
+    text = text_of(model, line_length=width)
+    frame = [line for line in text.splitlines() if line[0] in "│├"]
+    columns = [sum(1 + (east_asian_width(c) in "WF") for c in line) for line in frame]
+    assert set(columns) == {len(frame[1])} and (width is None or columns[0] <= width)
+    assert "\0" not in text and all(c in text for c in "畳み込み層の名前出力")
 
 
 def test_piped_output_has_no_escape_codes(capsys):
