@@ -41,7 +41,7 @@ def page(
         row, column = divmod(index, columns)
         parts.append(f'<g transform="translate({_n(column * width)} {_n(tops[row])})">')
         parts += [*panel, "</g>"]
-    return Drawing("\n".join([*parts, "</svg>", ""]), across, down)
+    return Drawing("\n".join([*parts, "</svg>", ""]), across, down, style.background)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ def to_png(drawing: Drawing, dpi: float = 200.0) -> bytes:
     return resvg_py.svg_to_bytes(
         svg_string=svg,
         zoom=zoom,
+        background=drawing.background,  # where the last pixels are on the page in part
         skip_system_fonts=not fonts.lacking(drawing.svg),
         font_files=[str(file) for file in fonts.FILES.values()],
         font_family=fonts.FAMILY,

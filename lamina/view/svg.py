@@ -24,11 +24,12 @@ CAPITAL = 0.364
 
 @dataclass(frozen=True)
 class Drawing:
-    """SVG text and its size in pixels (of 1/96 inch)."""
+    """SVG text, its size in pixels (of 1/96 inch), and the colour of its ground."""
 
     svg: str
     width: float
     height: float
+    background: str | None = None
 
 
 def draw(graph: ModelGraph, direction: Direction = "TB", theme_name: str = "light") -> Drawing:
@@ -43,7 +44,8 @@ def draw(graph: ModelGraph, direction: Direction = "TB", theme_name: str = "ligh
     titles = {group.id: text_width(group.name, GROUP, bold=True) for group in graph.groups}
     sizes = {box.id: measure(box) for box in graph.boxes}
     layout = arrange(graph, sizes, labels, titles, direction)
-    return Drawing(_document(graph, layout, style), layout.width, layout.height)
+    svg = _document(graph, layout, style)
+    return Drawing(svg, layout.width, layout.height, style.background)
 
 
 def measure(box: Box) -> Size:

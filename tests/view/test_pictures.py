@@ -254,6 +254,16 @@ def test_pdf_warns_of_text_that_it_cannot_show():
         to_pdf(draw(graph))
 
 
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("dpi", [40, 96, 200, 211])
+def test_the_ground_reaches_the_last_pixel(theme, dpi):
+    for seed in (0, 1, 3, 4, 7, 9):
+        drawing = draw(random_graph(seed), theme_name=theme)
+        picture = np.asarray(Image.open(io.BytesIO(to_png(drawing, dpi))))
+        ground = [*bytes.fromhex(drawing.background[1:]), 255]
+        assert (picture[-1] == ground).all() and (picture[:, -1] == ground).all()
+
+
 @poppler
 @pytest.mark.parametrize("theme", THEMES)
 def test_pdf_looks_like_the_png(tmp_path, theme):
